@@ -1,1 +1,10 @@
-//! Under construction.
+//! Cryptographic primitives of symbolon: the ristretto255 group and the OPRF on it, authenticated encryption of
+//! records and streams, HPKE, signatures, and the types that hold secrets.
+//!
+//! Nothing here knows a network, a file format of tables or an asynchronous runtime.
+
+pub mod secret;
+
+mod error;
+
+pub use error::Error;

@@ -1,0 +1,69 @@
+//! What can go wrong in a primitive.
+
+use thiserror::Error;
+
+/// An error of this crate. No variant carries a secret, an identifier or a formatted value.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Bytes from outside are not a canonical encoding of what they should be.
+    #[error("malformed {what}")]
+    Encoding {
+        /// The kind of value expected.
+        what: &'static str,
+    },
+    /// A length differs from what the format says.
+    #[error("{what} has {got} bytes, expected {expected}")]
+    Length {
+        /// The kind of value.
+        what: &'static str,
+        /// Bytes expected.
+        expected: usize,
+        /// Bytes found.
+        got: usize,
+    },
+    /// A tag, proof or signature does not verify. Opaque on purpose: it does not say which part differs.
+    #[error("verification failed")]
+    VerificationFailed,
+    /// A limit of the format or of the caller is exceeded.
+    #[error("{what} is {got}, the limit is {max}")]
+    LimitExceeded {
+        /// What is limited.
+        what: &'static str,
+        /// The largest value allowed.
+        max: u64,
+        /// The value found.
+        got: u64,
+    },
+    /// The caller broke a documented condition.
+    #[error("misuse: {what}")]
+    Misuse {
+        /// The broken condition.
+        what: &'static str,
+    },
+    /// The surroundings failed: entropy.
+    #[error("{what} is not available")]
+    Environment {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Reading or writing failed.
+    #[error("input or output failed")]
+    Io(#[from] std::io::Error),
+}
+
+impl Error {
+    /// The stable word for metrics and audit.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Encoding { .. } => "encoding",
+            Self::Length { .. } => "length",
+            Self::VerificationFailed => "verification_failed",
+            Self::LimitExceeded { .. } => "limit_exceeded",
+            Self::Misuse { .. } => "misuse",
+            Self::Environment { .. } => "environment",
+            Self::Io(_) => "io",
+        }
+    }
+}
