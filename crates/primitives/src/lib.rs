@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a network, a file format of tables or an asynchronous runtime.
 
+pub mod kdf;
 pub mod secret;
 
 mod error;
