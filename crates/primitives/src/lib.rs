@@ -5,6 +5,7 @@
 
 pub mod kdf;
 pub mod secret;
+pub mod sign;
 
 mod error;
 
