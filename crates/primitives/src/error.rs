@@ -25,6 +25,15 @@ pub enum Error {
     /// A tag, proof or signature does not verify. Opaque on purpose: it does not say which part differs.
     #[error("verification failed")]
     VerificationFailed,
+    /// What was sealed belongs to another key or another context. The check comes before any decryption.
+    #[error("sealed for another key or another context")]
+    WrongKeyOrContext,
+    /// The input ends before its format does, so its end is missing.
+    #[error("{what} is cut off before its end")]
+    Truncated {
+        /// What is incomplete.
+        what: &'static str,
+    },
     /// A limit of the format or of the caller is exceeded.
     #[error("{what} is {got}, the limit is {max}")]
     LimitExceeded {
@@ -49,7 +58,24 @@ pub enum Error {
     },
     /// Reading or writing failed.
     #[error("input or output failed")]
-    Io(#[from] std::io::Error),
+    Io(#[source] std::io::Error),
+}
+
+/// Takes back an error of this crate that passed through an [`std::io::Read`] or [`std::io::Write`].
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Io)
+    }
+}
+
+impl Error {
+    /// Wraps this error for an [`std::io::Read`] or [`std::io::Write`]; the conversion back gives it unchanged.
+    pub(crate) fn into_io(self) -> std::io::Error {
+        match self {
+            Self::Io(error) => error,
+            other => std::io::Error::new(std::io::ErrorKind::InvalidData, other),
+        }
+    }
 }
 
 impl Error {
@@ -60,6 +86,8 @@ impl Error {
             Self::Encoding { .. } => "encoding",
             Self::Length { .. } => "length",
             Self::VerificationFailed => "verification_failed",
+            Self::WrongKeyOrContext => "wrong_key_or_context",
+            Self::Truncated { .. } => "truncated",
             Self::LimitExceeded { .. } => "limit_exceeded",
             Self::Misuse { .. } => "misuse",
             Self::Environment { .. } => "environment",
