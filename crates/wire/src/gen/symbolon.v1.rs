@@ -92,7 +92,7 @@ pub struct ReturnSignatureResponse {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExchangeRequest {
     /// What this message is.
-    #[prost(oneof = "exchange_request::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "exchange_request::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<exchange_request::Message>,
 }
 /// Nested message and enum types in `ExchangeRequest`.
@@ -112,13 +112,16 @@ pub mod exchange_request {
         /// The job ends here, without a result.
         #[prost(message, tag = "4")]
         Abort(super::JobAbort),
+        /// The initiator is at work and has nothing to send at the moment.
+        #[prost(message, tag = "5")]
+        Alive(super::JobAlive),
     }
 }
 /// ExchangeResponse is one message of the side that answers.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExchangeResponse {
     /// What this message is.
-    #[prost(oneof = "exchange_response::Message", tags = "1, 2, 3")]
+    #[prost(oneof = "exchange_response::Message", tags = "1, 2, 3, 4")]
     pub message: ::core::option::Option<exchange_response::Message>,
 }
 /// Nested message and enum types in `ExchangeResponse`.
@@ -135,6 +138,9 @@ pub mod exchange_response {
         /// The job ends here, without a result.
         #[prost(message, tag = "3")]
         Abort(super::JobAbort),
+        /// The responder is at work and has nothing to send at the moment.
+        #[prost(message, tag = "4")]
+        Alive(super::JobAlive),
     }
 }
 /// JobOffer is the signed first message of a job.
@@ -251,6 +257,10 @@ pub struct JobAbort {
     #[prost(string, tag = "2")]
     pub incident: ::prost::alloc::string::String,
 }
+/// JobAlive is sent at a fixed interval while a side computes, so that long work is told apart from silence. It is
+/// sent by a timer, whatever the work is, and carries nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JobAlive {}
 /// Generated client implementations.
 pub mod exchange_service_client {
     #![allow(
