@@ -29,6 +29,8 @@ pub enum Label {
     A1Row,
     /// The server key of the one-sided join.
     A1Key,
+    /// Hashing of an item to the group in the protocols that mask by one scalar.
+    Mask,
     /// Tags of the mutual join.
     A2Tag,
     /// Tags of the cardinality protocol.
@@ -78,6 +80,7 @@ impl Label {
         Self::Item,
         Self::A1Row,
         Self::A1Key,
+        Self::Mask,
         Self::A2Tag,
         Self::A3Tag,
         Self::Finish,
@@ -108,6 +111,7 @@ impl Label {
             Self::Item => "symbolon-v1/item",
             Self::A1Row => "symbolon-v1/a1/row",
             Self::A1Key => "symbolon-v1/a1/key",
+            Self::Mask => "symbolon-v1/mask/hash-to-group",
             Self::A2Tag => "symbolon-v1/a2/tag",
             Self::A3Tag => "symbolon-v1/a3/tag",
             Self::Finish => "symbolon-v1/finish",

@@ -3,7 +3,11 @@
 //!
 //! Nothing here knows a network, a file format of tables or an asynchronous runtime.
 
+pub mod group;
+pub mod hash;
 pub mod kdf;
+pub mod oprf;
+pub mod prg;
 pub mod secret;
 pub mod sign;
 
