@@ -1,1 +1,47 @@
-//! Under construction.
+//! Who may ask what, under which signatures: agreements between two institutions, the cards they introduce
+//! themselves with, and the decision both nodes take before a byte of a protocol flows.
+//!
+//! * [`Agreement`] is a checked set of [`Terms`]; its [`AgreementId`] is the hash of its canonical bytes.
+//!   [`SignedAgreement`] adds the signatures and is what goes from house to house, as TOML people can read.
+//! * [`Card`] tells a peer's keys and address, signed by itself; its [`Fingerprint`] is compared over another channel.
+//! * [`decide`] is a pure function: request, agreement and what is already spent give [`Decision::Permit`] or
+//!   [`Decision::Refuse`]. What no rule allows is refused.
+//! * [`summary`] says in plain words what an agreement means for one of its parties.
+//!
+//! Nothing here reads a clock, a file or a network. Names of protocols, columns types and key kinds are text to this
+//! crate; the crates that implement them give the text its meaning.
+//!
+//! # Known gaps
+//!
+//! An agreement cannot be revoked before its end other than by a node that no longer serves it, and it fixes neither
+//! retention of results nor the exact snapshot of a table.
+
+mod agreement;
+mod canonical;
+mod card;
+mod decision;
+mod error;
+mod fields;
+mod identity;
+mod padding;
+mod signed;
+mod text;
+mod time;
+mod words;
+
+#[cfg(test)]
+mod fixtures;
+
+pub use agreement::{
+    Agreement, AgreementId, Allowance, Column, ColumnUse, DOCUMENT_BYTES_MAX, Duplicates, FORMAT, KeyPart, Normaliser,
+    Party, Protocol, Recipients, ResultKind, Seat, Terms,
+};
+pub use card::{CARD_BYTES_MAX, CARD_FORMAT, Card, CardContents, Fingerprint, SealingKeyEntry};
+pub use decision::{Decision, Permit, Reason, Receiver, Request, RowLimits, Spent, check_own_rows, decide};
+pub use error::{Error, Place, Problem, Section};
+pub use identity::{Digest, Endpoint};
+pub use padding::Padding;
+pub use signed::{SignedAgreement, State};
+pub use text::{ColumnName, KindText, Name, Purpose, Text, Title, TypeText, Version};
+pub use time::Timestamp;
+pub use words::{Chapter, Summary, state_in_words, summary};

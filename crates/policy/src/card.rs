@@ -1,0 +1,229 @@
+//! The card by which an institution's node introduces itself.
+
+use std::collections::HashSet;
+use std::fmt::{self, Write as _};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
+use symbolon_primitives::kdf::Label;
+use symbolon_primitives::sign::{Signature, SigningKey, VerifyingKey};
+
+use crate::canonical::Canonical;
+use crate::error::{Error, Problem, Section};
+use crate::fields::{Fields, quoted};
+use crate::identity::{Digest, Endpoint};
+use crate::text::{Name, Version};
+use crate::time::Timestamp;
+
+/// The format of the cards this version reads and writes.
+pub const CARD_FORMAT: &str = "symbolon-card/1";
+
+/// The largest card read, in bytes.
+pub const CARD_BYTES_MAX: usize = 64 * 1024;
+
+const SEALING_KEYS_MAX: usize = 8;
+const SEALING_KEY_BYTES_MIN: usize = 32;
+const SEALING_KEY_BYTES_MAX: usize = 4096;
+
+/// What a card says, but for the key that signs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a card is built from all its fields; forgetting one must not compile")]
+pub struct CardContents {
+    /// The institution's name.
+    pub institution: Name,
+    /// SHA-256 of the SubjectPublicKeyInfo of its node's TLS certificate.
+    pub tls_spki: Digest,
+    /// Where its node listens for peers.
+    pub endpoint: Endpoint,
+    /// When the card was made.
+    pub created: Timestamp,
+    /// The keys files for this institution are sealed to, one a suite.
+    pub sealing_keys: Vec<SealingKeyEntry>,
+}
+
+/// A public key for sealing, opaque here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair")]
+pub struct SealingKeyEntry {
+    /// The name of the suite.
+    pub suite: Version,
+    /// The encoded public key.
+    pub key: Vec<u8>,
+}
+
+/// A card whose signature, by the organisation key it names, has been verified.
+///
+/// The signature shows that the card is whole and that its maker holds the key; it does not show who that is.
+/// Compare the [`Fingerprint`] with the institution over another channel before trusting it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    contents: CardContents,
+    organisation_key: VerifyingKey,
+    signature: Signature,
+}
+
+impl Card {
+    /// Makes and signs a card for the owner of `key`.
+    ///
+    /// # Errors
+    /// [`Error::Field`] when there is no sealing key, a suite comes twice, or a key is of no possible length.
+    pub fn issue(contents: CardContents, key: &SigningKey) -> Result<Self, Error> {
+        check(&contents)?;
+        let organisation_key = key.verifying_key();
+        let signature = key.sign(Label::Card, &[&encode(&contents, &organisation_key)]);
+        Ok(Self { contents, organisation_key, signature })
+    }
+
+    /// Reads a card and verifies its signature.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Syntax`], [`Error::UnknownField`] and [`Error::Field`] for the document,
+    /// [`Error::CardSignatureInvalid`] when the signature does not fit it.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        let mut top = Fields::parse(text, CARD_BYTES_MAX, CARD_FORMAT)?;
+        let organisation_key: VerifyingKey = top.parsed("organisation_key", Problem::Key)?;
+        let signature: Signature = top.parsed("signature", Problem::Signature)?;
+        let contents = CardContents {
+            institution: top.text("institution")?,
+            tls_spki: top.parsed("tls_spki", Problem::Digest)?,
+            endpoint: top.parsed("endpoint", Problem::Endpoint)?,
+            created: top.time("created")?,
+            sealing_keys: top
+                .tables("sealing_key", Section::SealingKey)?
+                .into_iter()
+                .map(read_sealing_key)
+                .collect::<Result<_, _>>()?,
+        };
+        top.finish()?;
+        check(&contents)?;
+        organisation_key
+            .verify(Label::Card, &[&encode(&contents, &organisation_key)], &signature)
+            .map_err(|_| Error::CardSignatureInvalid)?;
+        Ok(Self { contents, organisation_key, signature })
+    }
+
+    /// The card as a document with comments. [`Card::from_toml`] gives an equal card back.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut out = String::with_capacity(4096);
+        self.write(&mut out).expect("writing to a String does not fail");
+        out
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let contents = &self.contents;
+        writeln!(out, "# The card of an institution's node: give it to those who may propose agreements to it.")?;
+        writeln!(out, "# It holds no secret. Compare its fingerprint with the institution over another channel.")?;
+        writeln!(out, "format = {}\n", quoted(CARD_FORMAT))?;
+        writeln!(out, "institution = {}", quoted(contents.institution.as_str()))?;
+        writeln!(out, "# Where its node listens for peers.")?;
+        writeln!(out, "endpoint = {}", quoted(&contents.endpoint.to_string()))?;
+        writeln!(out, "# The key it signs with, and the pin of the key its node shows in TLS.")?;
+        writeln!(out, "organisation_key = {}", quoted(&self.organisation_key.to_string()))?;
+        writeln!(out, "tls_spki = {}", quoted(&contents.tls_spki.to_string()))?;
+        writeln!(out, "created = {}", quoted(&contents.created.to_string()))?;
+        writeln!(out, "# By the organisation key over everything else.")?;
+        writeln!(out, "signature = {}", quoted(&self.signature.to_string()))?;
+        writeln!(out, "\n# The public keys to seal files for this institution with.")?;
+        for entry in &contents.sealing_keys {
+            writeln!(out, "[[sealing_key]]\nsuite = {}", quoted(entry.suite.as_str()))?;
+            writeln!(out, "key = {}", quoted(&STANDARD.encode(&entry.key)))?;
+        }
+        Ok(())
+    }
+
+    /// What the card says.
+    #[must_use]
+    pub const fn contents(&self) -> &CardContents {
+        &self.contents
+    }
+
+    /// The key the institution signs with.
+    #[must_use]
+    pub const fn organisation_key(&self) -> &VerifyingKey {
+        &self.organisation_key
+    }
+
+    /// The sealing key of a suite.
+    #[must_use]
+    pub fn sealing_key(&self, suite: &str) -> Option<&[u8]> {
+        let entry = self.contents.sealing_keys.iter().find(|entry| entry.suite.as_str() == suite)?;
+        Some(&entry.key)
+    }
+
+    /// What two people compare to know that they see the same card.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint(Sha256::digest(encode(&self.contents, &self.organisation_key)).into())
+    }
+}
+
+/// SHA-256 of a card's canonical bytes, shown as groups of four hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// The 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, pair) in self.0.chunks_exact(2).enumerate() {
+            let blank = if index == 0 { "" } else { " " };
+            write!(f, "{blank}{:02x}{:02x}", pair[0], pair[1])?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+fn read_sealing_key(mut fields: Fields) -> Result<SealingKeyEntry, Error> {
+    let suite = fields.text("suite")?;
+    let encoded = fields.string("key")?;
+    let key = STANDARD.decode(encoded).map_err(|_| fields.section.problem("key", Problem::Base64))?;
+    fields.finish()?;
+    Ok(SealingKeyEntry { suite, key })
+}
+
+fn check(contents: &CardContents) -> Result<(), Error> {
+    let got = contents.sealing_keys.len();
+    if !(1..=SEALING_KEYS_MAX).contains(&got) {
+        return Err(Section::Top.problem("sealing_key", Problem::Count { min: 1, max: SEALING_KEYS_MAX, got }));
+    }
+    let mut suites = HashSet::new();
+    for (entry, number) in contents.sealing_keys.iter().zip(1..) {
+        let section = Section::SealingKey(number);
+        if !suites.insert(&entry.suite) {
+            return Err(section.problem("suite", Problem::Repeated));
+        }
+        if !(SEALING_KEY_BYTES_MIN..=SEALING_KEY_BYTES_MAX).contains(&entry.key.len()) {
+            return Err(section.problem("key", Problem::Base64));
+        }
+    }
+    Ok(())
+}
+
+fn encode(contents: &CardContents, organisation_key: &VerifyingKey) -> Vec<u8> {
+    let mut out = Canonical::new(CARD_FORMAT);
+    out.text(contents.institution.as_str());
+    out.text(&contents.endpoint.to_string());
+    out.bytes(&organisation_key.to_bytes());
+    out.bytes(contents.tls_spki.as_bytes());
+    out.time(contents.created);
+    out.count(contents.sealing_keys.len());
+    for entry in &contents.sealing_keys {
+        out.text(entry.suite.as_str());
+        out.bytes(&entry.key);
+    }
+    out.finish()
+}

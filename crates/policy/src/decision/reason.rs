@@ -1,0 +1,188 @@
+//! Why a request is refused.
+
+use thiserror::Error;
+
+use crate::agreement::{Protocol, ResultKind};
+use crate::text::{ColumnName, Name};
+use crate::time::Timestamp;
+
+/// Why a request is refused. The text says what to do; the label is stable.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The request is under another agreement.
+    #[error("the request names another agreement than this one: check the agreement id")]
+    AgreementDiffers,
+    /// Nobody signed.
+    #[error("the agreement is a draft nobody has signed: have both parties sign it")]
+    Unsigned,
+    /// One party did not sign.
+    #[error("the agreement lacks the signature of {party}: ask that party to sign and return it")]
+    SignatureMissing {
+        /// The party.
+        party: Name,
+    },
+    /// It is too early.
+    #[error("the agreement is not in force before {from}: wait until then, and check this machine's clock")]
+    NotYetValid {
+        /// The first second at which it is.
+        from: Timestamp,
+    },
+    /// It is too late.
+    #[error("the agreement ended at {until}: agree on a new one, or check this machine's clock")]
+    Expired {
+        /// The first second at which it no longer was.
+        until: Timestamp,
+    },
+    /// A stranger asks.
+    #[error("the organisation key that asks is neither party's: use the key the agreement names, or agree anew")]
+    InitiatorUnknown,
+    /// The protocol is not listed.
+    #[error("the agreement does not allow the protocol {protocol}: use one it lists under [[allow]], or agree anew")]
+    ProtocolNotAllowed {
+        /// The protocol asked for.
+        protocol: Protocol,
+    },
+    /// The result is not listed for the protocol.
+    #[error(
+        "the agreement does not allow the result \"{result}\" with this protocol: see its [[allow]], or agree anew"
+    )]
+    ResultNotAllowed {
+        /// The result asked for.
+        result: ResultKind,
+    },
+    /// The result may not go there.
+    #[error("the agreement does not give this result to this receiver: see `to` in its [[allow]], or agree anew")]
+    ReceiverNotAllowed,
+    /// The purpose is another.
+    #[error("the purpose differs from the agreement's: repeat it word for word, or agree on the new purpose")]
+    PurposeDiffers,
+    /// Another version of the normaliser.
+    #[error(
+        "the normaliser's version differs from the agreement's, so equal keys could be missed: run the same version of \
+         symbolon on both sides, or agree anew with the present one"
+    )]
+    NormaliserVersionDiffers,
+    /// Other rules under the same version.
+    #[error(
+        "the normaliser's rules differ from the agreement's under the same version number: one side runs a changed \
+         build; run the same release on both sides"
+    )]
+    NormaliserRulesDiffer,
+    /// `enrich` without columns.
+    #[error("the result \"enrich\" needs at least one column: name those you want, or ask for \"match\"")]
+    ColumnsMissing,
+    /// Columns with another result.
+    #[error("columns are given with the result \"enrich\" only: leave them out, or ask for \"enrich\"")]
+    ColumnsUnwanted,
+    /// The column is not listed.
+    #[error("the other party's table has no column `{column}` in the agreement: check the name")]
+    ColumnUnknown {
+        /// The column asked for.
+        column: ColumnName,
+    },
+    /// The column is for joining.
+    #[error("the column `{column}` is marked \"join_only\" and never given away: leave it out")]
+    ColumnJoinOnly {
+        /// The column asked for.
+        column: ColumnName,
+    },
+    /// The column is out of bounds.
+    #[error("the column `{column}` is marked \"never\": leave it out")]
+    ColumnNever {
+        /// The column asked for.
+        column: ColumnName,
+    },
+    /// The column is asked for twice.
+    #[error("the column `{column}` is asked for more than once: name it once")]
+    ColumnRepeated {
+        /// The column asked for.
+        column: ColumnName,
+    },
+    /// The count was not rounded up by the rule.
+    #[error(
+        "{party} declares {rows} rows, which is not rounded up by the agreement's padding rule: run the same release on both sides"
+    )]
+    RowsNotPadded {
+        /// Whose table.
+        party: Name,
+        /// The rows declared.
+        rows: u64,
+    },
+    /// Too few rows.
+    #[error(
+        "the table of {party} has {rows} rows, the agreement asks for at least {min}: bring more rows, or agree anew"
+    )]
+    RowsBelowMinimum {
+        /// Whose table.
+        party: Name,
+        /// Its rows.
+        rows: u64,
+        /// The fewest allowed.
+        min: u64,
+    },
+    /// Too many rows.
+    #[error(
+        "the table of {party} has {rows} rows, the agreement allows at most {max}: bring fewer rows, or agree anew"
+    )]
+    RowsAboveMaximum {
+        /// Whose table.
+        party: Name,
+        /// Its rows.
+        rows: u64,
+        /// The most allowed.
+        max: u64,
+    },
+    /// No run is left.
+    #[error("all {max} runs of the agreement are used, failed ones included: agree on a new one")]
+    RunsSpent {
+        /// The runs agreed.
+        max: u64,
+    },
+    /// Too few rows are left.
+    #[error("the job asks about {rows} rows, {left} are left under the agreement: ask about fewer, or agree anew")]
+    RowsSpent {
+        /// The rows asked about.
+        rows: u64,
+        /// The rows left.
+        left: u64,
+    },
+}
+
+impl Reason {
+    /// The stable name, for machines.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::AgreementDiffers => "AGREEMENT_DIFFERS",
+            Self::Unsigned => "AGREEMENT_UNSIGNED",
+            Self::SignatureMissing { .. } => "SIGNATURE_MISSING",
+            Self::NotYetValid { .. } => "AGREEMENT_NOT_YET_VALID",
+            Self::Expired { .. } => "AGREEMENT_EXPIRED",
+            Self::InitiatorUnknown => "INITIATOR_UNKNOWN",
+            Self::ProtocolNotAllowed { .. } => "PROTOCOL_NOT_ALLOWED",
+            Self::ResultNotAllowed { .. } => "RESULT_NOT_ALLOWED",
+            Self::ReceiverNotAllowed => "RECEIVER_NOT_ALLOWED",
+            Self::PurposeDiffers => "PURPOSE_DIFFERS",
+            Self::NormaliserVersionDiffers => "NORMALISER_VERSION_DIFFERS",
+            Self::NormaliserRulesDiffer => "NORMALISER_RULES_DIFFER",
+            Self::ColumnsMissing => "COLUMNS_MISSING",
+            Self::ColumnsUnwanted => "COLUMNS_UNWANTED",
+            Self::ColumnUnknown { .. } => "COLUMN_UNKNOWN",
+            Self::ColumnJoinOnly { .. } => "COLUMN_JOIN_ONLY",
+            Self::ColumnNever { .. } => "COLUMN_NEVER",
+            Self::ColumnRepeated { .. } => "COLUMN_REPEATED",
+            Self::RowsNotPadded { .. } => "ROWS_NOT_PADDED",
+            Self::RowsBelowMinimum { .. } => "ROWS_BELOW_MINIMUM",
+            Self::RowsAboveMaximum { .. } => "ROWS_ABOVE_MAXIMUM",
+            Self::RunsSpent { .. } => "RUNS_SPENT",
+            Self::RowsSpent { .. } => "ROWS_SPENT",
+        }
+    }
+
+    /// The reason as a sentence that says what to do; the same as its `Display`.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.to_string()
+    }
+}

@@ -1,0 +1,1 @@
+//! Sample agreement for the tests of this crate.
