@@ -1,0 +1,91 @@
+//! Telephone numbers, by the tables of the phonenumber crate.
+
+use super::fold;
+use crate::error::SpecError;
+use phonenumber::country::Id;
+use std::fmt;
+use std::str::FromStr;
+
+pub(super) const RULE: &str = "full-width forms to ASCII; invisible marks dropped; dashes to hyphens; only digits, \
+    blanks, hyphens, dots, slashes, brackets and a leading plus; a leading 00 is a plus; parsed with the default \
+    region; must be a valid number of its country; without extension; E.164";
+
+/// Inputs with their default region.
+pub(super) const SAMPLES: &[(&str, &str)] = &[
+    ("CN", "15903986443"),
+    ("CN", "+86 159 0398 6443"),
+    ("CN", "0086 15903986443"),
+    ("CN", "86-159-0398-6443"),
+    ("CN", "159\u{2014}0398\u{2014}6443"),
+    ("CN", "\u{FF11}5903986443"),
+    ("CN", "010-62551234"),
+    ("CN", "12345"),
+    ("CN", "1590398644"),
+    ("CN", "abc"),
+    ("CN", "+1 650 253 0000"),
+    ("US", "(650) 253-0000"),
+    ("US", "1-650-253-0000"),
+    ("US", "+86 15903986443"),
+    ("GB", "020 7946 0018"),
+    ("DE", "030 123456"),
+    ("FR", "06 12 34 56 78"),
+    ("CH", "044 668 18 00"),
+    ("US", ""),
+];
+
+/// The region of telephone numbers without a country code, as an ISO 3166 code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Region(Id);
+
+/// More characters than any written telephone number has.
+const CHARACTERS_MAX: usize = 40;
+
+pub(super) fn normalise(region: Region, raw: &str, out: &mut String) -> Option<()> {
+    let mut cleaned = String::with_capacity(raw.len());
+    for c in raw.chars() {
+        let c = fold::half_width(c);
+        match c {
+            '0'..='9' | '.' | '/' | '(' | ')' => cleaned.push(c),
+            '+' if cleaned.is_empty() => cleaned.push(c),
+            c if fold::is_dash(c) => cleaned.push('-'),
+            c if fold::is_invisible(c) => {}
+            c if c.is_whitespace() => {
+                if !cleaned.is_empty() {
+                    cleaned.push(' ');
+                }
+            }
+            _ => return None,
+        }
+    }
+    if cleaned.len() > CHARACTERS_MAX {
+        return None;
+    }
+    if let Some(rest) = cleaned.strip_prefix("00") {
+        let rest = rest.trim_start_matches([' ', '-']).to_owned();
+        cleaned.clear();
+        cleaned.push('+');
+        cleaned.push_str(&rest);
+    }
+    let number = phonenumber::parse(Some(region.0), cleaned.trim_end()).ok()?;
+    if !number.is_valid() {
+        return None;
+    }
+    out.push('+');
+    out.push_str(&number.code().value().to_string());
+    out.push_str(&number.national().to_string());
+    Some(())
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_ref())
+    }
+}
+
+impl FromStr for Region {
+    type Err = SpecError;
+
+    fn from_str(s: &str) -> Result<Self, SpecError> {
+        s.parse().map(Self).map_err(|_| SpecError::PhoneRegion)
+    }
+}
