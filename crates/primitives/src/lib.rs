@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows a network, a file format of tables or an asynchronous runtime.
 
+pub mod aead;
 pub mod group;
 pub mod hash;
 pub mod kdf;
@@ -10,6 +11,7 @@ pub mod oprf;
 pub mod prg;
 pub mod secret;
 pub mod sign;
+pub mod stream;
 
 mod error;
 

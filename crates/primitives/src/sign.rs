@@ -16,6 +16,7 @@ use ed25519_dalek::Signer;
 use subtle::ConstantTimeEq;
 
 use crate::Error;
+use crate::hash::lp;
 use crate::kdf::Label;
 use crate::secret::{Secret, Seed};
 
@@ -185,9 +186,7 @@ impl FromStr for Signature {
 fn message(label: Label, parts: &[&[u8]]) -> Vec<u8> {
     let mut message = label.as_bytes().to_vec();
     for part in parts {
-        let length = u32::try_from(part.len()).expect("a signed part is shorter than 4 GiB");
-        message.extend_from_slice(&length.to_be_bytes());
-        message.extend_from_slice(part);
+        lp(&mut message, part);
     }
     message
 }
