@@ -1,1 +1,41 @@
-//! Under construction.
+//! Private set intersection protocols as machines without I/O.
+//!
+//! Two institutions each hold a [`Party`]. A driver moves [`Frame`]s between them and gives each the processor it
+//! asks for; see [`machine`]. Nothing here opens a socket or a file, reads a clock, or draws randomness of its own:
+//! everything comes in as an argument, so a run can be repeated byte for byte in a test.
+//!
+//! * [`ecdh`]: the protocols, each documented from what it computes to its references.
+//! * [`leakage`]: what each side learns, as data.
+//! * [`manual`]: threat model, parameters, how to add a protocol.
+//!
+//! # Known gaps
+//! * A run cannot be resumed: after a failure a new session starts.
+//! * A minimum intersection is checked by the receiver's own node only; a receiver that deviates is not bound.
+//! * Access patterns of matching depend on data; on a host shared with an attacker they leak through caches.
+
+pub mod ecdh;
+pub mod error;
+pub mod frame;
+
+pub mod machine;
+
+pub mod sid;
+
+mod items;
+mod limits;
+mod padding;
+mod party;
+mod payload;
+mod role;
+mod session;
+
+pub use error::Error;
+pub use frame::Frame;
+pub use items::{ItemSet, ReceiverInput, SenderInput};
+pub use limits::Limits;
+pub use machine::{Machine, Progress, Step};
+pub use padding::padded_rows;
+pub use party::{MatchedRows, Outcome, Output, Party, TranscriptHashes};
+pub use role::{Protocol, Role};
+pub use session::{SessionSpec, WireCost};
+pub use sid::Sid;

@@ -1,0 +1,234 @@
+//! Both directions of a run: what the peer may send next, what was received and not yet used, and the hashes
+//! that end the run.
+
+use std::collections::VecDeque;
+
+use symbolon_primitives::hash::Transcript;
+use symbolon_primitives::kdf::Label;
+
+use crate::error::{Error, PeerIncompatible, PeerMisbehaved};
+use crate::frame::{Frame, FrameBuilder};
+use crate::party::{ChecksPassed, TranscriptHashes};
+use crate::role::Protocol;
+use crate::session::SessionSpec;
+use crate::sid::Sid;
+
+/// The step of the fixed message by which a receiver confirms the last frame.
+pub(crate) const STEP_DONE: u8 = 0xFD;
+
+/// The step of the message that ends a direction: the hash over all its frames.
+pub(crate) const STEP_FINISH: u8 = 0xFE;
+
+/// A run of frames of one step, fixed by the session before the first of them travels.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepPlan {
+    /// The step's code.
+    pub(crate) step: u8,
+    /// Items in the step.
+    pub(crate) items: u64,
+    /// Items in every frame but the last.
+    pub(crate) items_per_frame: usize,
+    /// Bytes of an item.
+    pub(crate) item_bytes: usize,
+    /// Bytes of a frame's body besides its items.
+    pub(crate) extra_bytes: usize,
+}
+
+impl StepPlan {
+    pub(crate) const fn new(step: u8, items: u64, items_per_frame: usize, item_bytes: usize) -> Self {
+        Self { step, items, items_per_frame, item_bytes, extra_bytes: 0 }
+    }
+
+    /// A step of one frame with a body of `bytes`.
+    pub(crate) const fn single(step: u8, bytes: usize) -> Self {
+        Self { step, items: 1, items_per_frame: 1, item_bytes: bytes, extra_bytes: 0 }
+    }
+
+    /// Adds bytes behind the items of each frame.
+    pub(crate) const fn with_extra(mut self, bytes: usize) -> Self {
+        self.extra_bytes = bytes;
+        self
+    }
+
+    /// Frames of the step.
+    pub(crate) fn frames(&self) -> u32 {
+        let frames = self.items.div_ceil(self.items_per_frame as u64);
+        u32::try_from(frames).expect("declared rows are below the ceiling of 2^30")
+    }
+
+    /// Items of the step, as a length in memory.
+    pub(crate) fn count(&self) -> usize {
+        usize::try_from(self.items).expect("declared rows are below the ceiling of 2^30")
+    }
+
+    /// The items of frame `index`, as positions in the step.
+    pub(crate) fn range(&self, index: u32) -> std::ops::Range<usize> {
+        let start = index as usize * self.items_per_frame;
+        start..self.count().min(start + self.items_per_frame)
+    }
+
+    fn body_bytes(&self, index: u32) -> usize {
+        self.range(index).len() * self.item_bytes + self.extra_bytes
+    }
+}
+
+/// The two plans of a role.
+#[derive(Debug)]
+pub(crate) struct Direction {
+    /// What this side sends.
+    pub(crate) outbound: Vec<StepPlan>,
+    /// What the peer sends.
+    pub(crate) inbound: Vec<StepPlan>,
+}
+
+/// Both directions of a run.
+pub(crate) struct Link {
+    protocol: Protocol,
+    sid: Sid,
+    plans: Direction,
+    /// Step and index of the next frame of the peer.
+    expected: (usize, u32),
+    queue: VecDeque<Frame>,
+    received: TranscriptHash,
+    sent: TranscriptHash,
+}
+
+impl Link {
+    pub(crate) fn new(spec: &SessionSpec, plans: Direction) -> Self {
+        let hash = TranscriptHash::new(&spec.sid);
+        Self {
+            protocol: spec.protocol,
+            sid: spec.sid,
+            plans,
+            expected: (0, 0),
+            queue: VecDeque::new(),
+            received: hash.clone(),
+            sent: hash,
+        }
+    }
+
+    /// Checks that `frame` is exactly the next one and queues it. `turn` is the last step that the peer may send
+    /// already.
+    pub(crate) fn accept(&mut self, frame: Frame, turn: usize) -> Result<(), Error> {
+        let header = frame.header();
+        if header.protocol != self.protocol.code() {
+            let expected = self.protocol.code();
+            return Err(PeerIncompatible::Protocol { expected, got: header.protocol }.into());
+        }
+        if header.sid != self.sid {
+            return Err(PeerMisbehaved::WrongSession.into());
+        }
+        let (position, index) = self.expected;
+        let Some(plan) = self.plans.inbound.get(position).copied() else {
+            return Err(PeerMisbehaved::AfterTheEnd.into());
+        };
+        if (header.step, header.index) != (plan.step, index) {
+            return Err(self.disorder(&plan, header.step, header.index).into());
+        }
+        if header.total != plan.frames() {
+            let expected = plan.frames();
+            return Err(PeerMisbehaved::WrongTotal { step: plan.step, expected, got: header.total }.into());
+        }
+        let (expected, got) = (plan.body_bytes(index), frame.body().len());
+        if expected != got {
+            return Err(PeerMisbehaved::WrongLength { step: plan.step, expected, got }.into());
+        }
+        if position > turn {
+            return Err(PeerMisbehaved::BeforeItsTurn { step: plan.step }.into());
+        }
+        self.expected = if index + 1 == plan.frames() { (position + 1, 0) } else { (position, index + 1) };
+        self.queue.push_back(frame);
+        Ok(())
+    }
+
+    fn disorder(&self, plan: &StepPlan, step: u8, index: u32) -> PeerMisbehaved {
+        let (position, expected_index) = self.expected;
+        let earlier = self.plans.inbound[..position].iter().any(|past| past.step == step && index < past.frames());
+        if earlier || (step == plan.step && index < expected_index) {
+            return PeerMisbehaved::Repeated { step, index };
+        }
+        PeerMisbehaved::OutOfOrder { expected_step: plan.step, expected_index, got_step: step, got_index: index }
+    }
+
+    /// Whether the next unused frame belongs to `step`.
+    pub(crate) fn has(&self, step: u8) -> bool {
+        self.queue.front().is_some_and(|frame| frame.header().step == step)
+    }
+
+    /// Takes the next unused frame if it belongs to `step`.
+    pub(crate) fn take(&mut self, step: u8) -> Option<Frame> {
+        if !self.has(step) {
+            return None;
+        }
+        let frame = self.queue.pop_front()?;
+        if step != STEP_FINISH {
+            self.received.update(&frame);
+        }
+        Some(frame)
+    }
+
+    /// The plan of a step this side sends.
+    pub(crate) fn outbound(&self, step: u8) -> StepPlan {
+        let plan = self.plans.outbound.iter().find(|plan| plan.step == step);
+        *plan.expect("a role sends only the steps of its plan")
+    }
+
+    /// The plan of a step the peer sends.
+    pub(crate) fn inbound(&self, step: u8) -> StepPlan {
+        let plan = self.plans.inbound.iter().find(|plan| plan.step == step);
+        *plan.expect("a role asks only for the steps of its peer's plan")
+    }
+
+    /// Starts frame `index` of `step`.
+    pub(crate) fn builder(&self, step: u8, index: u32) -> FrameBuilder {
+        let plan = self.outbound(step);
+        Frame::builder(self.protocol, &self.sid, (step, index, plan.frames()), plan.body_bytes(index))
+    }
+
+    /// Ends a frame that is sent next.
+    pub(crate) fn seal(&mut self, builder: FrameBuilder) -> Frame {
+        let frame = builder.finish();
+        self.sent.update(&frame);
+        frame
+    }
+
+    /// The frame that ends this side's direction.
+    pub(crate) fn finish(&self) -> Frame {
+        let mut builder = self.builder(STEP_FINISH, 0);
+        builder.put(&self.sent.value());
+        builder.finish()
+    }
+
+    /// Compares the peer's Finish with what was received. The only way to a [`ChecksPassed`].
+    pub(crate) fn verify_finish(&self, finish: &Frame) -> Result<ChecksPassed, Error> {
+        if finish.body() != self.received.value() {
+            return Err(PeerMisbehaved::TranscriptDiffers.into());
+        }
+        Ok(ChecksPassed::mint())
+    }
+
+    /// The hashes once both directions are complete.
+    pub(crate) fn transcript(&self) -> TranscriptHashes {
+        TranscriptHashes { sent: self.sent.value(), received: self.received.value() }
+    }
+}
+
+/// SHA-256(LP(label) ‖ LP(sid) ‖ LP(frame) ‖ LP(frame) ‖ ..) over one direction.
+#[derive(Clone)]
+struct TranscriptHash(Transcript);
+
+impl TranscriptHash {
+    fn new(sid: &Sid) -> Self {
+        let mut transcript = Transcript::new(Label::Finish);
+        transcript.add(sid.as_bytes());
+        Self(transcript)
+    }
+
+    fn update(&mut self, frame: &Frame) {
+        self.0.add(frame.as_wire());
+    }
+
+    fn value(&self) -> [u8; 32] {
+        self.0.clone().finish()
+    }
+}
