@@ -122,7 +122,8 @@ impl Expander {
             1..=DST_BYTES_MAX => dst.to_vec(),
             _ => Sha512::new().chain_update(b"H2C-OVERSIZE-DST-").chain_update(dst).finalize().to_vec(),
         };
-        let length = u8::try_from(dst_prime.len()).expect("a tag is cut to 255 bytes at most");
+        // At most 255, so its lowest byte is all of it.
+        let [length, ..] = dst_prime.len().to_le_bytes();
         dst_prime.push(length);
         Ok(Self { start: Sha512::new().chain_update([0_u8; INPUT_BLOCK_BYTES]), dst_prime })
     }

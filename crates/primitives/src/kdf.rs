@@ -8,7 +8,7 @@ use sha2::Sha512;
 use zeroize::Zeroize;
 
 use crate::Error;
-use crate::secret::Secret;
+use crate::secret::{Secret, Seed};
 
 /// Bytes of one HMAC-SHA-512 output, and so of an extracted key.
 pub const BLOCK_BYTES: usize = 64;
@@ -53,6 +53,8 @@ pub enum Label {
     File,
     /// Context of sealed keys.
     Seal,
+    /// The identifier of a sealing key.
+    SealKeyId,
     /// Signature over a sealed key.
     SealSignature,
     /// Signature over an institution's card.
@@ -92,6 +94,7 @@ impl Label {
         Self::Record,
         Self::File,
         Self::Seal,
+        Self::SealKeyId,
         Self::SealSignature,
         Self::Card,
         Self::Agreement,
@@ -123,6 +126,7 @@ impl Label {
             Self::Record => "symbolon-v1/rec",
             Self::File => "symbolon-v1/file",
             Self::Seal => "symbolon-v1/seal",
+            Self::SealKeyId => "symbolon-v1/seal-key-id",
             Self::SealSignature => "symbolon-v1/sign/seal",
             Self::Card => "symbolon-v1/sign/card",
             Self::Agreement => "symbolon-v1/sign/agreement",
@@ -165,6 +169,28 @@ pub fn hkdf_expand(prk: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), Err
             got: out.len() as u64,
         });
     }
+    expand_checked(prk, info, out);
+    Ok(())
+}
+
+/// The first 32 bytes of HKDF-Expand(SHA-512, prk, info), as a seed or key; `info` as in [`hkdf_expand`].
+#[must_use]
+pub fn derive_seed(prk: &[u8], info: &[&[u8]]) -> Seed {
+    let mut seed = Secret::new([0_u8; 32]);
+    expand_checked(prk, info, seed.expose_mut());
+    seed
+}
+
+/// OKM = HKDF(SHA-512, salt, ikm, info): extract, then expand.
+///
+/// # Errors
+/// [`Error::LimitExceeded`] when `out` is longer than [`OUTPUT_BYTES_MAX`].
+pub fn hkdf(salt: &[u8], ikm: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), Error> {
+    hkdf_expand(hkdf_extract(salt, ikm).expose(), info, out)
+}
+
+/// The expand step; `out` is within the limit.
+fn expand_checked(prk: &[u8], info: &[&[u8]], out: &mut [u8]) {
     let key = keyed(prk);
     let mut block = [0_u8; BLOCK_BYTES];
     for (counter, piece) in (1_u8..=u8::MAX).zip(out.chunks_mut(BLOCK_BYTES)) {
@@ -180,15 +206,6 @@ pub fn hkdf_expand(prk: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), Err
         piece.copy_from_slice(&block[..piece.len()]);
     }
     block.zeroize();
-    Ok(())
-}
-
-/// OKM = HKDF(SHA-512, salt, ikm, info): extract, then expand.
-///
-/// # Errors
-/// [`Error::LimitExceeded`] when `out` is longer than [`OUTPUT_BYTES_MAX`].
-pub fn hkdf(salt: &[u8], ikm: &[u8], info: &[&[u8]], out: &mut [u8]) -> Result<(), Error> {
-    hkdf_expand(hkdf_extract(salt, ikm).expose(), info, out)
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha512> {
@@ -259,6 +276,7 @@ mod tests {
         hkdf_expand(&[1; 32], &[b"abcd"], &mut whole).unwrap();
         hkdf_expand(&[1; 32], &[b"ab", b"", b"cd"], &mut parts).unwrap();
         assert_eq!(whole[..65], parts);
+        assert_eq!(*derive_seed(&[1; 32], &[b"abc", b"d"]).expose(), whole[..32]);
         hkdf_expand(&[1; 32], &[b"abce"], &mut parts).unwrap();
         assert_ne!(whole[..65], parts);
     }

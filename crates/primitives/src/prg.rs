@@ -41,10 +41,8 @@ impl Prg {
     /// The same pair gives the same generator: use each pair for one purpose.
     #[must_use]
     pub fn fork(&self, label: Label, index: u64) -> Self {
-        let mut seed = Secret::new([0_u8; 32]);
         let info: [&[u8]; 4] = [Label::Fork.as_bytes(), b"\0", label.as_bytes(), &index.to_be_bytes()];
-        kdf::hkdf_expand(self.seed.expose(), &info, seed.expose_mut()).expect("32 bytes are below the limit of HKDF");
-        Self::new(seed)
+        Self::new(kdf::derive_seed(self.seed.expose(), &info))
     }
 
     /// Draws a seed for something that takes one.

@@ -228,10 +228,11 @@ fn finalize_points(
     let blocks = out.par_chunks_mut(BLOCK_ELEMENTS).zip(inputs.par_chunks(BLOCK_ELEMENTS));
     blocks.zip(blinds.par_chunks(BLOCK_ELEMENTS)).enumerate().try_for_each(|(block, ((out, inputs), blinds))| {
         let first = block * BLOCK_ELEMENTS;
-        let inverses = inverses_of(blinds);
+        let mut halves = inverses_of(blinds);
+        halves.iter_mut().for_each(|inverse| *inverse = inverse.div_by_2());
         let mut points = Vec::with_capacity(inputs.len());
-        for (index, inverse) in inverses.iter().enumerate() {
-            points.push(point(first + index)? * &*Zeroizing::new(inverse.div_by_2()));
+        for (index, half) in halves.iter().enumerate() {
+            points.push(point(first + index)? * half);
         }
         let mut unblinded = Zeroizing::new([[0; ELEMENT_BYTES]; BLOCK_ELEMENTS]);
         encode_doubled_block(&mut points, &mut unblinded[..inputs.len()]);

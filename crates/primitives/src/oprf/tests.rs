@@ -146,8 +146,10 @@ fn rfc_9497_vectors_in_batches_with_proofs() {
     }
 }
 
+type Encodings = Vec<[u8; 32]>;
+
 /// A batch of `count` random items: key, blinded, evaluated, proof.
-fn batch(count: usize) -> (ServerKey, Vec<[u8; 32]>, Vec<[u8; 32]>, [u8; 64]) {
+fn batch(count: usize) -> (ServerKey, Encodings, Encodings, [u8; 64]) {
     let mut rng = prg(21);
     let key = ServerKey::random(&mut rng);
     let blinded = group::random_encoded_batch(count, &mut rng);
@@ -196,7 +198,7 @@ fn a_wrong_key_is_refused() {
     refused(other.public_key().verify_batch(&blinded, &evaluated, &proof));
 
     // One element under another key, with a proof made over exactly what is sent.
-    let mut mixed = evaluated.clone();
+    let mut mixed = evaluated;
     mixed[2] = other.blind_evaluate(&blinded[2]).unwrap();
     let forged = key.prove_batch(&blinded, &mixed, &mut prg(6)).unwrap();
     refused(key.public_key().verify_batch(&blinded, &mixed, &forged));
