@@ -4,8 +4,10 @@
 //! Nothing here knows a network, a file format of tables or an asynchronous runtime.
 
 pub mod aead;
+pub mod envelope;
 pub mod group;
 pub mod hash;
+pub mod hpke;
 pub mod kdf;
 pub mod oprf;
 pub mod prg;
