@@ -399,3 +399,6 @@ impl Agreement {
         Seat::BOTH.into_iter().find(|seat| self.party(*seat).name.as_str() == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The card by which an institution's node introduces itself.
 
 use std::collections::HashSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use symbolon_primitives::sign::{Signature, SigningKey, VerifyingKey};
 
 use crate::canonical::Canonical;
 use crate::error::{Error, Problem, Section};
-use crate::fields::{Fields, quoted};
+use crate::fields::{Fields, Writer};
 use crate::identity::{Digest, Endpoint};
 use crate::text::{Name, Version};
 use crate::time::Timestamp;
@@ -106,31 +106,28 @@ impl Card {
     /// The card as a document with comments. [`Card::from_toml`] gives an equal card back.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut out = String::with_capacity(4096);
-        self.write(&mut out).expect("writing to a String does not fail");
-        out
-    }
-
-    fn write(&self, out: &mut String) -> fmt::Result {
         let contents = &self.contents;
-        writeln!(out, "# The card of an institution's node: give it to those who may propose agreements to it.")?;
-        writeln!(out, "# It holds no secret. Compare its fingerprint with the institution over another channel.")?;
-        writeln!(out, "format = {}\n", quoted(CARD_FORMAT))?;
-        writeln!(out, "institution = {}", quoted(contents.institution.as_str()))?;
-        writeln!(out, "# Where its node listens for peers.")?;
-        writeln!(out, "endpoint = {}", quoted(&contents.endpoint.to_string()))?;
-        writeln!(out, "# The key it signs with, and the pin of the key its node shows in TLS.")?;
-        writeln!(out, "organisation_key = {}", quoted(&self.organisation_key.to_string()))?;
-        writeln!(out, "tls_spki = {}", quoted(&contents.tls_spki.to_string()))?;
-        writeln!(out, "created = {}", quoted(&contents.created.to_string()))?;
-        writeln!(out, "# By the organisation key over everything else.")?;
-        writeln!(out, "signature = {}", quoted(&self.signature.to_string()))?;
-        writeln!(out, "\n# The public keys to seal files for this institution with.")?;
+        let mut out = Writer::new();
+        out.lines("# The card of an institution's node: give it to those who may propose agreements to it.");
+        out.lines("# It holds no secret. Compare its fingerprint with the institution over another channel.");
+        out.text("format", CARD_FORMAT);
+        out.lines("");
+        out.text("institution", contents.institution.as_str());
+        out.lines("# Where its node listens for peers.");
+        out.text("endpoint", &contents.endpoint.to_string());
+        out.lines("# The key it signs with, and the pin of the key its node shows in TLS.");
+        out.text("organisation_key", &self.organisation_key.to_string());
+        out.text("tls_spki", &contents.tls_spki.to_string());
+        out.text("created", &contents.created.to_string());
+        out.lines("# By the organisation key over everything else.");
+        out.text("signature", &self.signature.to_string());
+        out.lines("\n# The public keys to seal files for this institution with.");
         for entry in &contents.sealing_keys {
-            writeln!(out, "[[sealing_key]]\nsuite = {}", quoted(entry.suite.as_str()))?;
-            writeln!(out, "key = {}", quoted(&STANDARD.encode(&entry.key)))?;
+            out.lines("[[sealing_key]]");
+            out.text("suite", entry.suite.as_str());
+            out.text("key", &STANDARD.encode(&entry.key));
         }
-        Ok(())
+        out.finish()
     }
 
     /// What the card says.
@@ -227,3 +224,6 @@ fn encode(contents: &CardContents, organisation_key: &VerifyingKey) -> Vec<u8> {
     }
     out.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,22 +231,21 @@ fn released(request: &Request, agreement: &Agreement, recipients: Recipients) ->
         return Err(Reason::ColumnsMissing);
     }
     let owner = agreement.party(receiver.other());
-    let mut positions = Vec::new();
+    // Stops at the first repetition, so a long list costs no more than the owner's columns.
+    let mut taken = vec![false; owner.columns.len()];
     for name in &request.columns {
         let Some(position) = owner.columns.iter().position(|column| column.name == *name) else {
             return Err(Reason::ColumnUnknown { column: name.clone() });
         };
         match owner.columns[position].column_use {
-            ColumnUse::AfterMatch => positions.push(position),
+            ColumnUse::AfterMatch if taken[position] => return Err(Reason::ColumnRepeated { column: name.clone() }),
+            ColumnUse::AfterMatch => taken[position] = true,
             ColumnUse::JoinOnly => return Err(Reason::ColumnJoinOnly { column: name.clone() }),
             ColumnUse::Never => return Err(Reason::ColumnNever { column: name.clone() }),
         }
     }
-    positions.sort_unstable();
-    if let Some(pair) = positions.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(Reason::ColumnRepeated { column: owner.columns[pair[0]].name.clone() });
-    }
-    Ok(positions.into_iter().map(|position| owner.columns[position].clone()).collect())
+    let columns = owner.columns.iter().zip(taken).filter(|(_, taken)| *taken);
+    Ok(columns.map(|(column, _)| column.clone()).collect())
 }
 
 /// A declared count is one the rule of rounding up can give, of a table within the party's bounds.

@@ -1,6 +1,5 @@
 //! Reading and writing TOML field by field, so that every complaint names the field.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use toml::{Table, Value};
@@ -131,6 +130,35 @@ impl Fields {
     }
 }
 
+/// A TOML document as it is written, line by line.
+pub(crate) struct Writer(String);
+
+impl Writer {
+    pub(crate) fn new() -> Self {
+        Self(String::with_capacity(4096))
+    }
+
+    /// Adds lines as they are: comments, headers, blanks.
+    pub(crate) fn lines(&mut self, lines: &str) {
+        self.0.push_str(lines);
+        self.0.push('\n');
+    }
+
+    /// Adds `field = "text"`.
+    pub(crate) fn text(&mut self, field: &str, text: &str) {
+        self.lines(&format!("{field} = {}", quoted(text)));
+    }
+
+    /// Adds `field = number`.
+    pub(crate) fn number(&mut self, field: &str, number: u64) {
+        self.lines(&format!("{field} = {number}"));
+    }
+
+    pub(crate) fn finish(self) -> String {
+        self.0
+    }
+}
+
 /// `text` as a TOML basic string.
 pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -138,10 +166,7 @@ pub(crate) fn quoted(text: &str) -> String {
     for character in text.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            _ if character.is_control() => {
-                // Writing to a String does not fail.
-                let _ = write!(quoted, "\\u{:04X}", u32::from(character));
-            }
+            _ if character.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(character))),
             _ => quoted.push(character),
         }
     }

@@ -8,8 +8,8 @@
 //!   [`Decision::Refuse`]. What no rule allows is refused.
 //! * [`summary`] says in plain words what an agreement means for one of its parties.
 //!
-//! Nothing here reads a clock, a file or a network. Names of protocols, columns types and key kinds are text to this
-//! crate; the crates that implement them give the text its meaning.
+//! Nothing here reads a clock, a file or a network. Types of columns, key kinds and the version of a normaliser
+//! are text to this crate; the crates that implement them give the text its meaning.
 //!
 //! # Known gaps
 //!

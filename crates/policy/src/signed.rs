@@ -1,13 +1,11 @@
 //! An agreement with the signatures it has so far.
 
-use std::fmt::Write as _;
-
 use symbolon_primitives::kdf::Label;
 use symbolon_primitives::sign::{Signature, SigningKey, VerifyingKey};
 
 use crate::agreement::{Agreement, AgreementId, DOCUMENT_BYTES_MAX, FORMAT, Seat, document};
 use crate::error::{Error, Problem, Section};
-use crate::fields::{Fields, quoted};
+use crate::fields::{Fields, Writer};
 
 /// How far an agreement has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,21 +67,18 @@ impl SignedAgreement {
     /// The document, with comments. [`SignedAgreement::from_toml`] gives an equal agreement back.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut out = document::write_terms(self.agreement.terms());
+        let mut out = Writer::new();
+        document::write_terms(&mut out, self.agreement.terms());
         for seat in Seat::BOTH {
             if let Some(signature) = self.signature(seat) {
                 let party = self.agreement.party(seat);
-                write!(
-                    out,
-                    "\n[[signature]]\nparty = {}\nkey = {}\nvalue = {}\n",
-                    quoted(party.name.as_str()),
-                    quoted(&party.organisation_key.to_string()),
-                    quoted(&signature.to_string())
-                )
-                .expect("writing to a String does not fail");
+                out.lines("\n[[signature]]");
+                out.text("party", party.name.as_str());
+                out.text("key", &party.organisation_key.to_string());
+                out.text("value", &signature.to_string());
             }
         }
-        out
+        out.finish()
     }
 
     /// The terms signed.
@@ -159,3 +154,6 @@ impl SignedAgreement {
             .map_err(|_| Error::SignatureInvalid { number })
     }
 }
+
+#[cfg(test)]
+mod tests;

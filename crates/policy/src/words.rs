@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::agreement::{Agreement, Allowance, Column, ColumnUse, Duplicates, Party, Protocol, ResultKind, Seat};
 use crate::signed::{SignedAgreement, State};
+use crate::text::ColumnName;
 
 /// An agreement in words, from the viewpoint of one party.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +108,7 @@ impl View<'_> {
             other.name, own.table
         ));
         sentences.push(format!(
-            "To {}, at each job: your keys and released values in a masked or encrypted form that it can use for \
+            "To {}, at each job: your keys and released values in a masked or encrypted form, from which it gets \
              nothing but the results above.",
             other.name
         ));
@@ -147,7 +148,14 @@ impl View<'_> {
         }
         sentences.push(format!("Every column of \"{}\" that the agreement does not list.", self.own.table));
         sentences.push(format!("Any readable value of a row whose key {} does not have.", self.other.name));
-        sentences.push("Your keys themselves, in readable form.".to_owned());
+        let released = |name: &ColumnName| {
+            self.own.column(name).is_some_and(|column| gives && column.column_use == ColumnUse::AfterMatch)
+        };
+        let parts = self.own.key.iter().map(|part| &part.column).filter(|name| released(name));
+        sentences.push(match listed(parts.map(|name| format!("`{name}`"))) {
+            Some(columns) => format!("Your keys themselves, in readable form, but for {columns} of matched rows."),
+            None => "Your keys themselves, in readable form.".to_owned(),
+        });
         sentences
     }
 
@@ -193,6 +201,9 @@ impl View<'_> {
              difference."
                 .to_owned(),
             "A result once given cannot be called back when the agreement ends.".to_owned(),
+            "A party that keeps the messages of a job could find the other's keys in them if elliptic-curve \
+             cryptography is broken one day."
+                .to_owned(),
         ];
         if terms.intersection_min > 0 {
             sentences.push(format!(

@@ -1,14 +1,12 @@
 //! The TOML form of an agreement.
 
-use std::fmt::Write as _;
-
 use crate::agreement::validate::BYTES_MAX;
 use crate::agreement::{
     Allowance, Column, ColumnUse, Duplicates, FORMAT, KeyPart, Normaliser, Party, Protocol, Recipients, ResultKind,
     Seat, Terms,
 };
 use crate::error::{Error, Problem, Section};
-use crate::fields::{Fields, quoted};
+use crate::fields::{Fields, Writer, quoted};
 use crate::padding::Padding;
 
 /// Takes every field of the terms out of `top`; signatures are left in it.
@@ -123,88 +121,92 @@ fn read_allowance(mut fields: Fields, names: [&str; 2]) -> Result<Allowance, Err
     Ok(Allowance { protocol, result, to })
 }
 
-/// The terms as a document with comments; [`read_terms`] gives the same terms back.
-pub(crate) fn write_terms(terms: &Terms) -> String {
-    let mut out = String::with_capacity(4096);
-    write_top(&mut out, terms).expect("writing to a String does not fail");
-    for (party, number) in terms.parties.iter().zip(1..) {
-        write_party(&mut out, party, number).expect("writing to a String does not fail");
+/// Writes the terms as a document with comments; [`read_terms`] gives the same terms back.
+pub(crate) fn write_terms(out: &mut Writer, terms: &Terms) {
+    write_top(out, terms);
+    for (party, ordinal) in terms.parties.iter().zip(["first", "second"]) {
+        write_party(out, party, ordinal);
     }
-    write_allow(&mut out, terms).expect("writing to a String does not fail");
-    out
+    write_allow(out, terms);
 }
 
-fn write_top(out: &mut String, terms: &Terms) -> std::fmt::Result {
-    let note = "\
+fn write_top(out: &mut Writer, terms: &Terms) {
+    out.lines(
+        "\
 # An agreement between two institutions on joining their tables.
 # Comments and blanks may be changed freely. Every value counts: a change of one gives the agreement another id and
-# makes signatures already given invalid. It is in force once both parties have signed it.
-";
-    writeln!(out, "{note}format = {}\n", quoted(FORMAT))?;
-    writeln!(out, "title = {}", quoted(terms.title.as_str()))?;
-    writeln!(out, "# What the result is used for. Every job repeats it word for word.")?;
-    writeln!(out, "purpose = {}\n", quoted(terms.purpose.as_str()))?;
-    writeln!(out, "# Jobs may start from the first of these times on and before the second, in UTC.")?;
-    writeln!(out, "valid_from = {}", quoted(&terms.valid_from.to_string()))?;
-    writeln!(out, "valid_until = {}\n", quoted(&terms.valid_until.to_string()))?;
-    writeln!(out, "# The most jobs over the whole time, whoever starts them. A job that fails counts.")?;
-    writeln!(out, "runs_max = {}", terms.runs_max)?;
-    writeln!(
-        out,
-        "# The most rows asked about over the whole time: the declared rows of each party that gets a result,"
-    )?;
-    writeln!(out, "# added over all jobs.")?;
-    writeln!(out, "rows_total_max = {}", terms.rows_total_max)?;
-    writeln!(out, "# A result with fewer common keys is not handed over. The receiver's own node checks this.")?;
-    writeln!(out, "intersection_min = {}", terms.intersection_min)?;
-    writeln!(out, "# Row counts are rounded up before they are told: to the next sixteenth of a power of two.")?;
-    writeln!(out, "padding = {}\n", quoted(terms.padding.as_str()))?;
-    writeln!(out, "# The rules that bring keys to one form. Both nodes must have exactly these.")?;
-    writeln!(out, "[normaliser]\nversion = {}", quoted(terms.normaliser.version.as_str()))?;
-    writeln!(out, "digest = {}", quoted(&terms.normaliser.digest.to_string()))
+# makes signatures already given invalid. It is in force once both parties have signed it.",
+    );
+    out.text("format", FORMAT);
+    out.lines("");
+    out.text("title", terms.title.as_str());
+    out.lines("# What the result is used for. Every job repeats it word for word.");
+    out.text("purpose", terms.purpose.as_str());
+    out.lines("\n# Jobs may start from the first of these times on and before the second, in UTC.");
+    out.text("valid_from", &terms.valid_from.to_string());
+    out.text("valid_until", &terms.valid_until.to_string());
+    out.lines("\n# The most jobs over the whole time, whoever starts them. A job that fails counts.");
+    out.number("runs_max", terms.runs_max);
+    out.lines(
+        "\
+# The most rows asked about over the whole time: the declared rows of each party that gets a result, added over all
+# jobs.",
+    );
+    out.number("rows_total_max", terms.rows_total_max);
+    out.lines("# A result with fewer common keys is not handed over. The receiver's own node checks this.");
+    out.number("intersection_min", terms.intersection_min);
+    out.lines("# Row counts are rounded up before they are told: to the next sixteenth of a power of two.");
+    out.text("padding", terms.padding.as_str());
+    out.lines("\n# The rules that bring keys to one form. Both nodes must have exactly these.\n[normaliser]");
+    out.text("version", terms.normaliser.version.as_str());
+    out.text("digest", &terms.normaliser.digest.to_string());
 }
 
-fn write_party(out: &mut String, party: &Party, number: usize) -> std::fmt::Result {
-    let ordinal = if number == 1 { "first" } else { "second" };
-    writeln!(out, "\n# The {ordinal} party.\n[[party]]\nname = {}", quoted(party.name.as_str()))?;
-    writeln!(out, "# The key it signs with, and the key its node shows in TLS; both are on its card.")?;
-    writeln!(out, "organisation_key = {}", quoted(&party.organisation_key.to_string()))?;
-    writeln!(out, "tls_spki = {}", quoted(&party.tls_spki.to_string()))?;
-    writeln!(out, "# The table it brings, and the columns the tables are joined on.")?;
-    writeln!(out, "table = {}\nkey = [", quoted(party.table.as_str()))?;
+fn write_party(out: &mut Writer, party: &Party, ordinal: &str) {
+    out.lines(&format!("\n# The {ordinal} party.\n[[party]]"));
+    out.text("name", party.name.as_str());
+    out.lines("# The key it signs with, and the pin of the key its node shows in TLS; both are on its card.");
+    out.text("organisation_key", &party.organisation_key.to_string());
+    out.text("tls_spki", &party.tls_spki.to_string());
+    out.lines("# The table it brings, and the columns the tables are joined on.");
+    out.text("table", party.table.as_str());
+    out.lines("key = [");
     for part in &party.key {
-        writeln!(out, "  {{ column = {}, kind = {} }},", quoted(part.column.as_str()), quoted(part.kind.as_str()))?;
+        let (column, kind) = (quoted(part.column.as_str()), quoted(part.kind.as_str()));
+        out.lines(&format!("  {{ column = {column}, kind = {kind} }},"));
     }
-    writeln!(out, "]\n# Rows with equal keys: \"reject\" stops the job, \"first\" uses the first, \"all\" uses all.")?;
-    writeln!(out, "duplicates = {}", quoted(party.duplicates.as_str()))?;
-    writeln!(out, "# The fewest and the most rows it brings to a job.")?;
-    writeln!(out, "rows_min = {}\nrows_max = {}", party.rows_min, party.rows_max)?;
-    writeln!(
-        out,
-        "\n# Its columns: \"join_only\" is used to find the rows both have and never given away, \"after_match\""
-    )?;
-    writeln!(out, "# may be given for matched rows, \"never\" stays out of everything, as do columns not listed.")?;
+    out.lines("]\n# Rows with equal keys: \"reject\" stops the job, \"first\" uses the first, \"all\" uses all.");
+    out.text("duplicates", party.duplicates.as_str());
+    out.lines("# The fewest and the most rows it brings to a job.");
+    out.number("rows_min", party.rows_min);
+    out.number("rows_max", party.rows_max);
+    out.lines(
+        "
+# Its columns: \"join_only\" is used to find the rows both have and never given away, \"after_match\" may be given
+# for matched rows, \"never\" stays out of everything, as do columns not listed.",
+    );
     for column in &party.columns {
-        writeln!(out, "[[party.column]]\nname = {}", quoted(column.name.as_str()))?;
-        writeln!(out, "type = {}", quoted(column.column_type.as_str()))?;
-        writeln!(out, "use = {}", quoted(column.column_use.as_str()))?;
+        out.lines("[[party.column]]");
+        out.text("name", column.name.as_str());
+        out.text("type", column.column_type.as_str());
+        out.text("use", column.column_use.as_str());
         if let Some(bytes) = column.bytes_max {
-            writeln!(out, "bytes_max = {bytes}")?;
+            out.number("bytes_max", bytes.into());
         }
     }
-    Ok(())
 }
 
-fn write_allow(out: &mut String, terms: &Terms) -> std::fmt::Result {
-    writeln!(out, "\n# What may be run, and who gets the result. Whatever is not listed here is refused.")?;
+fn write_allow(out: &mut Writer, terms: &Terms) {
+    out.lines("\n# What may be run, and who gets the result. Whatever is not listed here is refused.");
+    let names = terms.parties.each_ref().map(|party| quoted(party.name.as_str()));
     for allowance in &terms.allow {
-        let names = terms.parties.each_ref().map(|party| quoted(party.name.as_str()));
         let to = match allowance.to {
             Recipients::One(seat) => names[seat.index()].clone(),
             Recipients::Both => names.join(", "),
         };
-        writeln!(out, "[[allow]]\nprotocol = {}", quoted(allowance.protocol.as_str()))?;
-        writeln!(out, "result = {}\nto = [{to}]", quoted(allowance.result.as_str()))?;
+        out.lines("[[allow]]");
+        out.text("protocol", allowance.protocol.as_str());
+        out.text("result", allowance.result.as_str());
+        out.lines(&format!("to = [{to}]"));
     }
-    Ok(())
 }

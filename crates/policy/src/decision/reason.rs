@@ -101,7 +101,8 @@ pub enum Reason {
     },
     /// The count was not rounded up by the rule.
     #[error(
-        "{party} declares {rows} rows, which is not rounded up by the agreement's padding rule: run the same release on both sides"
+        "{party} declares {rows} rows, which is not rounded up by the agreement's padding rule: run the same \
+         release on both sides"
     )]
     RowsNotPadded {
         /// Whose table.
