@@ -16,10 +16,12 @@
 pub mod ecdh;
 pub mod error;
 pub mod frame;
-
+pub mod leakage;
 pub mod machine;
-
+pub mod manual;
 pub mod sid;
+#[cfg(any(test, feature = "test-util"))]
+pub mod testing;
 
 mod items;
 mod limits;
@@ -39,3 +41,6 @@ pub use party::{MatchedRows, Outcome, Output, Party, TranscriptHashes};
 pub use role::{Protocol, Role};
 pub use session::{SessionSpec, WireCost};
 pub use sid::Sid;
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ mod driven;
 mod link;
 
 pub(crate) use driven::{Driven, State, Turn};
-pub(crate) use link::{Direction, Link, STEP_DONE, STEP_FINISH, StepPlan};
+pub(crate) use link::{FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, Link, Plans, STEP_DONE, STEP_FINISH, StepPlan};
 
 use crate::error::Error;
 use crate::frame::Frame;
@@ -68,7 +68,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(crate) const fn new(phase: &'static str, rows_done: u64, rows_total: u64) -> Self {
+    /// Puts the three together.
+    #[must_use]
+    pub const fn new(phase: &'static str, rows_done: u64, rows_total: u64) -> Self {
         Self { phase, rows_done, rows_total }
     }
 }

@@ -29,7 +29,7 @@
 //! 2. S multiplies each by b; the identity, non-canonical encodings and repeated points are refused. While it waits
 //!    it hashes b·H(y) of its own keys to tags, without the keys in the hash; padding tags are random.
 //! 3. S → R, once the last masked point is there: `REMASKED`, the products in a new random order; `TAGS`, sorted;
-//!    then `FINISH`, the hash over its frames.
+//!    then `FINISH`, the hashes over its frames and over the masked frames it received.
 //! 4. R takes a off each product and hashes it to a tag. When the sender's Finish fits, R → S: `DONE`, `FINISH`.
 //! 5. R counts its tags that are among the sender's.
 //!
@@ -59,7 +59,7 @@ pub(crate) use sender::{Sender, sender};
 use super::points::{POINT_BYTES, POINTS_PER_FRAME};
 use super::tags::tag_bytes;
 use crate::frame::HEADER_BYTES;
-use crate::machine::{STEP_DONE, STEP_FINISH, StepPlan};
+use crate::machine::{FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, STEP_DONE, STEP_FINISH, StepPlan};
 use crate::session::{SessionSpec, WireCost};
 
 /// Masked points of the receiver.
@@ -77,7 +77,7 @@ pub fn wire_cost(spec: &SessionSpec) -> WireCost {
     let frames = |rows: u64| rows.div_ceil(POINTS_PER_FRAME as u64);
     let (keys, tags) = (spec.rows_receiver, spec.rows_sender);
     let points = 32 * keys + frames(keys) * header;
-    let sender = points + tag * tags + frames(tags) * header + header + 32;
+    let sender = points + tag * tags + frames(tags) * header + header + 64;
     WireCost::new(sender, points + header + header + 32, 3)
 }
 
@@ -86,7 +86,7 @@ fn from_sender(spec: &SessionSpec) -> Vec<StepPlan> {
     vec![
         StepPlan::new(STEP_REMASKED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES),
         StepPlan::new(STEP_TAGS, spec.rows_sender, POINTS_PER_FRAME, tag),
-        StepPlan::single(STEP_FINISH, 32),
+        StepPlan::single(STEP_FINISH, FINISH_ACKNOWLEDGING_BYTES),
     ]
 }
 
@@ -94,6 +94,6 @@ fn from_receiver(spec: &SessionSpec) -> Vec<StepPlan> {
     vec![
         StepPlan::new(STEP_MASKED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES),
         StepPlan::single(STEP_DONE, 0),
-        StepPlan::single(STEP_FINISH, 32),
+        StepPlan::single(STEP_FINISH, FINISH_BYTES),
     ]
 }

@@ -25,7 +25,7 @@
 //! 2. Both multiply what they receive by their own scalar and hash each product to a tag; the identity,
 //!    non-canonical encodings and repeated points are refused.
 //! 3. Both, once the last masked point of the other is there: `RETURNED`, these tags in the order received;
-//!    then `FINISH`, the hash over their frames.
+//!    then `FINISH`, the hashes over their frames and over the masked frames they received.
 //! 4. When the other's Finish fits and the own one is sent: a returned tag that is also among the tags made for the
 //!    other's list marks a common key.
 //!
@@ -53,7 +53,7 @@ pub(crate) use party::{Mutual, keys_of, multiply_peer, party};
 use super::points::{POINT_BYTES, POINTS_PER_FRAME};
 use super::tags::tag_bytes;
 use crate::frame::HEADER_BYTES;
-use crate::machine::{STEP_FINISH, StepPlan};
+use crate::machine::{FINISH_ACKNOWLEDGING_BYTES, STEP_FINISH, StepPlan};
 use crate::role::Role;
 use crate::session::{SessionSpec, WireCost};
 
@@ -68,7 +68,7 @@ pub fn wire_cost(spec: &SessionSpec) -> WireCost {
     let tag = tag_bytes(spec.rows_sender, spec.rows_receiver) as u64;
     let header = HEADER_BYTES as u64;
     let frames = |rows: u64| rows.div_ceil(POINTS_PER_FRAME as u64);
-    let side = |own: u64, peer: u64| 32 * own + tag * peer + (frames(own) + frames(peer)) * header + header + 32;
+    let side = |own: u64, peer: u64| 32 * own + tag * peer + (frames(own) + frames(peer)) * header + header + 64;
     WireCost::new(side(spec.rows_sender, spec.rows_receiver), side(spec.rows_receiver, spec.rows_sender), 2)
 }
 
@@ -78,6 +78,6 @@ fn from(role: Role, spec: &SessionSpec) -> Vec<StepPlan> {
     vec![
         StepPlan::new(STEP_MASKED, spec.rows(role), POINTS_PER_FRAME, POINT_BYTES),
         StepPlan::new(STEP_RETURNED, spec.rows(role.peer()), POINTS_PER_FRAME, tag),
-        StepPlan::single(STEP_FINISH, 32),
+        StepPlan::single(STEP_FINISH, FINISH_ACKNOWLEDGING_BYTES),
     ]
 }

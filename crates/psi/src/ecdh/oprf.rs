@@ -42,7 +42,8 @@
 //!    non-canonical encodings and repeated points.
 //! 4. S works on its own set whenever no blinded frame waits: F = `Finalize`(y, k·H(y)), and for row j of y
 //!    tag ‖ K = HKDF-Expand(F, label ‖ sid ‖ j, 64); payload under AES-256-GCM with K. Padding rows are random.
-//! 5. S → R: `ROWS`, sorted by tag, once the last blinded point is there; then `FINISH`, the hash over its frames.
+//! 5. S → R: `ROWS`, sorted by tag, once the last blinded point is there; then `FINISH`, the hashes over its frames and
+//!    over the blinded frames it received.
 //! 6. R verifies the proof of each frame, unblinds, and derives F of its keys. When the sender's Finish fits, R → S:
 //!    `DONE` (always the same bytes), `FINISH`.
 //! 7. R looks up the tag of row 0 of each key, then row 1 of those that hit, and so on, and opens payloads.
@@ -58,7 +59,8 @@
 //!
 //! # Where it differs from the paper
 //! [JL10] lets a receiver choose keys adaptively; step 5 takes that away in practice. Evaluations carry the proofs
-//! of RFC 9497. Rows of one key, payload, padding, Done and Finish are additions.
+//! of RFC 9497. Rows of one key, payload, padding, Done and Finish are additions. The sender's Finish also covers what
+//! it received, so that a byte changed on the way to it ends the receiver's run without an output.
 //!
 //! # References
 //! * [JL10]: Jarecki, Liu, Fast Secure Computation of Set Intersection, SCN 2010
@@ -80,7 +82,7 @@ use symbolon_primitives::oprf::PROOF_BYTES;
 
 use super::points::{POINT_BYTES, POINTS_PER_FRAME};
 use crate::frame::HEADER_BYTES;
-use crate::machine::{STEP_DONE, STEP_FINISH, StepPlan};
+use crate::machine::{FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, STEP_DONE, STEP_FINISH, StepPlan};
 use crate::payload::RowLayout;
 use crate::session::{SessionSpec, WireCost};
 
@@ -102,7 +104,7 @@ pub fn wire_cost(spec: &SessionSpec) -> WireCost {
     let row_frames = rows.div_ceil(layout.rows_per_frame() as u64);
     let header = HEADER_BYTES as u64;
     let evaluated = 32 * keys + point_frames * (header + 64);
-    let sender = (header + 32) + evaluated + rows * layout.row_bytes() as u64 + row_frames * header + (header + 32);
+    let sender = (header + 32) + evaluated + rows * layout.row_bytes() as u64 + row_frames * header + (header + 64);
     let receiver = 32 * keys + point_frames * header + header + (header + 32);
     WireCost::new(sender, receiver, 3)
 }
@@ -113,7 +115,7 @@ fn from_sender(spec: &SessionSpec) -> Vec<StepPlan> {
         StepPlan::single(STEP_KEY, POINT_BYTES),
         StepPlan::new(STEP_EVALUATED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES).with_extra(PROOF_BYTES),
         StepPlan::new(STEP_ROWS, spec.rows_sender, layout.rows_per_frame(), layout.row_bytes()),
-        StepPlan::single(STEP_FINISH, 32),
+        StepPlan::single(STEP_FINISH, FINISH_ACKNOWLEDGING_BYTES),
     ]
 }
 
@@ -121,7 +123,7 @@ fn from_receiver(spec: &SessionSpec) -> Vec<StepPlan> {
     vec![
         StepPlan::new(STEP_BLINDED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES),
         StepPlan::single(STEP_DONE, 0),
-        StepPlan::single(STEP_FINISH, 32),
+        StepPlan::single(STEP_FINISH, FINISH_BYTES),
     ]
 }
 

@@ -74,27 +74,38 @@ impl StepPlan {
 
 /// The two plans of a role.
 #[derive(Debug)]
-pub(crate) struct Direction {
+pub(crate) struct Plans {
     /// What this side sends.
     pub(crate) outbound: Vec<StepPlan>,
     /// What the peer sends.
     pub(crate) inbound: Vec<StepPlan>,
+    /// The own step that the result depends on through the peer's answers, if there is one: the peer's Finish
+    /// then also says what arrived of this side's frames up to the end of that step.
+    pub(crate) acknowledged: Option<u8>,
 }
+
+/// Bytes of a Finish: the hash over the own frames, and over those of the peer where it acknowledges them.
+pub(crate) const FINISH_BYTES: usize = 32;
+
+/// Bytes of a Finish that acknowledges.
+pub(crate) const FINISH_ACKNOWLEDGING_BYTES: usize = 64;
 
 /// Both directions of a run.
 pub(crate) struct Link {
     protocol: Protocol,
     sid: Sid,
-    plans: Direction,
+    plans: Plans,
     /// Step and index of the next frame of the peer.
     expected: (usize, u32),
     queue: VecDeque<Frame>,
     received: TranscriptHash,
     sent: TranscriptHash,
+    /// The hash over the own frames up to the end of the acknowledged step.
+    sent_to_acknowledge: Option<[u8; 32]>,
 }
 
 impl Link {
-    pub(crate) fn new(spec: &SessionSpec, plans: Direction) -> Self {
+    pub(crate) fn new(spec: &SessionSpec, plans: Plans) -> Self {
         let hash = TranscriptHash::new(&spec.sid);
         Self {
             protocol: spec.protocol,
@@ -104,6 +115,7 @@ impl Link {
             queue: VecDeque::new(),
             received: hash.clone(),
             sent: hash,
+            sent_to_acknowledge: None,
         }
     }
 
@@ -189,19 +201,33 @@ impl Link {
     pub(crate) fn seal(&mut self, builder: FrameBuilder) -> Frame {
         let frame = builder.finish();
         self.sent.update(&frame);
+        let header = frame.header();
+        if self.plans.acknowledged == Some(header.step) && header.index + 1 == header.total {
+            self.sent_to_acknowledge = Some(self.sent.value());
+        }
         frame
     }
 
-    /// The frame that ends this side's direction.
+    /// The frame that ends this side's direction. When it acknowledges, the peer's frames of exactly the
+    /// acknowledged steps must have been taken.
     pub(crate) fn finish(&self) -> Frame {
         let mut builder = self.builder(STEP_FINISH, 0);
         builder.put(&self.sent.value());
+        if self.outbound(STEP_FINISH).item_bytes == FINISH_ACKNOWLEDGING_BYTES {
+            builder.put(&self.received.value());
+        }
         builder.finish()
     }
 
-    /// Compares the peer's Finish with what was received. The only way to a [`ChecksPassed`].
+    /// Compares the peer's Finish with what was received and, where the result depends on it, with what was sent.
+    /// The only way to a [`ChecksPassed`].
     pub(crate) fn verify_finish(&self, finish: &Frame) -> Result<ChecksPassed, Error> {
-        if finish.body() != self.received.value() {
+        let (received, acknowledged) = finish.body().split_at(FINISH_BYTES);
+        let sent_fits = match self.plans.acknowledged {
+            Some(_) => self.sent_to_acknowledge.is_some_and(|sent| sent == acknowledged),
+            None => acknowledged.is_empty(),
+        };
+        if received != self.received.value() || !sent_fits {
             return Err(PeerMisbehaved::TranscriptDiffers.into());
         }
         Ok(ChecksPassed::mint())

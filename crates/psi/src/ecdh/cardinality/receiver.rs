@@ -16,7 +16,7 @@ use crate::error::{Environment, Error, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::items::{ItemEncoder, ItemSet};
 use crate::limits::Limits;
-use crate::machine::{Direction, Driven, Link, Progress, STEP_DONE, STEP_FINISH, State, Turn};
+use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, State, Turn};
 use crate::party::{ChecksPassed, Outcome, Output};
 use crate::role::Role;
 use crate::session::SessionSpec;
@@ -31,8 +31,14 @@ pub(crate) fn receiver(
     spec.check(Role::Receiver, keys.len() as u64, limits)?;
     keys.check(limits)?;
     let prg = Prg::new(seed);
-    let link =
-        Link::new(&spec, Direction { outbound: super::from_receiver(&spec), inbound: super::from_sender(&spec) });
+    let link = Link::new(
+        &spec,
+        Plans {
+            outbound: super::from_receiver(&spec),
+            inbound: super::from_sender(&spec),
+            acknowledged: Some(STEP_MASKED),
+        },
+    );
     let scalar = SecretScalar::random_nonzero(&mut prg.fork(Label::Blinds, 0));
     let masking = Masking {
         order: Order::random(&prg, keys.len(), spec.rows_receiver),

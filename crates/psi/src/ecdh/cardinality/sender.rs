@@ -16,7 +16,7 @@ use crate::ecdh::tags::{ShortTag, Tagger, tag_bytes};
 use crate::error::{Environment, Error};
 use crate::items::{ItemEncoder, ItemSet};
 use crate::limits::Limits;
-use crate::machine::{Direction, Driven, Link, Progress, STEP_DONE, STEP_FINISH, State, Turn};
+use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, State, Turn};
 use crate::party::{Outcome, Output};
 use crate::role::Role;
 use crate::session::SessionSpec;
@@ -26,8 +26,10 @@ pub(crate) fn sender(spec: SessionSpec, keys: ItemSet, seed: Seed, limits: &Limi
     spec.check(Role::Sender, keys.len() as u64, limits)?;
     keys.check(limits)?;
     let prg = Prg::new(seed);
-    let link =
-        Link::new(&spec, Direction { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec) });
+    let link = Link::new(
+        &spec,
+        Plans { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec), acknowledged: None },
+    );
     let serving = Serving {
         keys,
         scalar: SecretScalar::random_nonzero(&mut prg.fork(Label::Blinds, 0)),

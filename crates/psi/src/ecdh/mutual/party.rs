@@ -16,7 +16,7 @@ use crate::error::{Environment, Error, Misuse, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::items::{ItemEncoder, ItemSet, SenderInput};
 use crate::limits::Limits;
-use crate::machine::{Direction, Driven, Link, Progress, STEP_FINISH, State, Turn};
+use crate::machine::{Driven, Link, Plans, Progress, STEP_FINISH, State, Turn};
 use crate::party::{ChecksPassed, Outcome, Output};
 use crate::role::Role;
 use crate::session::SessionSpec;
@@ -41,7 +41,11 @@ pub(crate) fn party(
     keys.check(limits)?;
     // Both sides could be given the same seed only by mistake; their draws differ all the same.
     let prg = Prg::new(seed).fork(Label::Mask, u64::from(role == Role::Sender));
-    let plans = Direction { outbound: super::from(role, &spec), inbound: super::from(role.peer(), &spec) };
+    let plans = Plans {
+        outbound: super::from(role, &spec),
+        inbound: super::from(role.peer(), &spec),
+        acknowledged: Some(STEP_MASKED),
+    };
     let link = Link::new(&spec, plans);
     let exchanging = Exchanging {
         order: Order::random(&prg, keys.len(), spec.rows(role)),

@@ -93,8 +93,8 @@ impl OwnSet {
     /// Padding rows are random bytes: so look tags and ciphertexts to whoever lacks the key.
     fn pad(&mut self, prg: &Prg) {
         let start = self.sealed.len();
-        let end = self.sealed.capacity().min(self.rows_total * self.layout.row_bytes());
-        let chunk = (end - start).min(POINTS_PER_FRAME * self.layout.row_bytes());
+        let missing = self.rows_total * self.layout.row_bytes() - start;
+        let chunk = missing.min(POINTS_PER_FRAME * self.layout.row_bytes());
         self.sealed.resize(start + chunk, 0);
         prg.fork(Label::Padding, start as u64).fill_bytes(&mut self.sealed[start..]);
     }

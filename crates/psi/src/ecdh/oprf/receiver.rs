@@ -16,7 +16,7 @@ use crate::error::{Environment, Error, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::items::{ItemEncoder, ItemSet};
 use crate::limits::Limits;
-use crate::machine::{Direction, Driven, Link, Progress, STEP_DONE, STEP_FINISH, State, Turn};
+use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, State, Turn};
 use crate::party::{ChecksPassed, Outcome, Output};
 use crate::payload::RowLayout;
 use crate::role::Role;
@@ -36,8 +36,14 @@ pub(crate) fn receiver(
     spec.check(Role::Receiver, keys.len() as u64, limits)?;
     keys.check(limits)?;
     let prg = Prg::new(seed);
-    let link =
-        Link::new(&spec, Direction { outbound: super::from_receiver(&spec), inbound: super::from_sender(&spec) });
+    let link = Link::new(
+        &spec,
+        Plans {
+            outbound: super::from_receiver(&spec),
+            inbound: super::from_sender(&spec),
+            acknowledged: Some(STEP_BLINDED),
+        },
+    );
     let exchanging = Exchanging {
         order: Order::random(&prg, keys.len(), spec.rows_receiver),
         outputs: Outputs::new(keys.len(), spec.sid),

@@ -14,7 +14,7 @@ use crate::error::{Environment, Error, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::items::{ItemEncoder, SenderInput};
 use crate::limits::Limits;
-use crate::machine::{Direction, Driven, Link, Progress, STEP_DONE, STEP_FINISH, State, Turn};
+use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, State, Turn};
 use crate::party::{Outcome, Output};
 use crate::payload::RowLayout;
 use crate::role::Role;
@@ -32,8 +32,10 @@ pub(crate) fn sender(
     input.check_rows(spec.payload_bytes)?;
     let prg = Prg::new(seed);
     let key = ServerKey::random(&mut prg.fork(Label::A1Key, 0));
-    let link =
-        Link::new(&spec, Direction { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec) });
+    let link = Link::new(
+        &spec,
+        Plans { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec), acknowledged: None },
+    );
     let layout = RowLayout::new(spec.payload_bytes);
     let serving = Serving {
         public: key.public_key(),

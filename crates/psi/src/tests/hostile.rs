@@ -1,0 +1,252 @@
+//! Peers that deviate on purpose, and keep their transcript consistent while they do.
+
+use rand_core::Rng;
+use symbolon_primitives::group::Element;
+use symbolon_primitives::hash::Transcript;
+use symbolon_primitives::kdf::Label;
+use symbolon_primitives::oprf::ServerKey;
+use symbolon_primitives::prg::Prg;
+
+use super::{Case, seed};
+use crate::error::{Error, PeerMisbehaved};
+use crate::frame::HEADER_BYTES;
+use crate::testing::{Delivery, End, Pair, run_through};
+use crate::{Output, Protocol, Role};
+
+const STEP: usize = 2;
+const FINISH: u8 = 0xFE;
+
+/// Runs a case with a peer `from` whose frames are changed by `change`, and whose Finish fits the changed frames.
+fn deviate(case: &Case, from: Role, mut change: impl FnMut(&mut Vec<u8>)) -> Pair {
+    let mut transcript = Transcript::new(Label::Finish);
+    transcript.add(case.spec().sid.as_bytes());
+    run_through(case.sender(), case.receiver(), Delivery::Eager, move |role, _, mut frame| {
+        if role == from {
+            if frame[STEP] == FINISH {
+                frame[HEADER_BYTES..HEADER_BYTES + 32].copy_from_slice(&transcript.clone().finish());
+            } else {
+                change(&mut frame);
+                transcript.add(&frame);
+            }
+        }
+        vec![frame]
+    })
+}
+
+#[track_caller]
+fn assert_error(end: &End, expected: PeerMisbehaved) {
+    assert!(matches!(end.error(), Some(Error::PeerMisbehaved(error)) if *error == expected), "{end:?}");
+}
+
+/// Frames of points by protocol: who sends them, the step, and bytes behind the points.
+const POINT_STEPS: [(Protocol, Role, u8); 6] = [
+    (Protocol::EcdhOprf, Role::Receiver, 2),
+    (Protocol::EcdhOprf, Role::Sender, 1),
+    (Protocol::EcdhMutual, Role::Receiver, 1),
+    (Protocol::EcdhMutual, Role::Sender, 1),
+    (Protocol::EcdhCardinality, Role::Receiver, 1),
+    (Protocol::EcdhCardinality, Role::Sender, 2),
+];
+
+fn other_end(pair: Pair, from: Role) -> End {
+    match from {
+        Role::Sender => pair.receiver,
+        Role::Receiver => pair.sender,
+    }
+}
+
+#[test]
+fn malformed_points() {
+    let order_too_large = [0xFF; 32];
+    let mut negative = Element::random(&mut Prg::new(seed(9))).encode();
+    negative[0] |= 1;
+    for bad in [[0; 32], order_too_large, negative] {
+        for (protocol, from, step) in POINT_STEPS {
+            let case = Case::overlapping(protocol, 5, 2, 5, 0);
+            let pair = deviate(&case, from, |frame| {
+                if frame[STEP] == step {
+                    frame[HEADER_BYTES..HEADER_BYTES + 32].copy_from_slice(&bad);
+                }
+            });
+            assert_error(&other_end(pair, from), PeerMisbehaved::MalformedPoint);
+        }
+        let case = Case::overlapping(Protocol::EcdhOprf, 5, 2, 5, 0);
+        let pair = deviate(&case, Role::Sender, |frame| {
+            if frame[STEP] == 3 {
+                frame[HEADER_BYTES..HEADER_BYTES + 32].copy_from_slice(&bad);
+            }
+        });
+        assert_error(&pair.receiver, PeerMisbehaved::MalformedPoint);
+    }
+}
+
+#[test]
+fn repeated_points() {
+    for (protocol, from, step) in POINT_STEPS {
+        if (protocol, from) == (Protocol::EcdhOprf, Role::Sender) {
+            continue;
+        }
+        let case = Case::overlapping(protocol, 5, 2, 5, 0);
+        let pair = deviate(&case, from, |frame| {
+            if frame[STEP] == step {
+                frame.copy_within(HEADER_BYTES..HEADER_BYTES + 32, HEADER_BYTES + 64);
+            }
+        });
+        assert_error(&other_end(pair, from), PeerMisbehaved::RepeatedPoint);
+    }
+}
+
+/// Evaluations under another key than the announced one, with a proof that is good for that other key.
+#[test]
+fn another_key_with_its_own_proof() {
+    let case = Case::overlapping(Protocol::EcdhOprf, 5, 2, 5, 0);
+    let mut blinded = None;
+    let other = ServerKey::random(&mut Prg::new(seed(7)));
+    let pair = run_through(case.sender(), case.receiver(), Delivery::Eager, |role, _, mut frame| {
+        match (role, frame[STEP]) {
+            (Role::Receiver, 2) => blinded = Some(frame[HEADER_BYTES..].as_chunks::<32>().0.to_vec()),
+            (Role::Sender, 3) => {
+                let blinded = blinded.as_ref().unwrap();
+                let (evaluated, proof) = other.evaluate_prove_batch(blinded, &mut Prg::new(seed(8))).unwrap();
+                frame.truncate(HEADER_BYTES);
+                frame.extend_from_slice(evaluated.as_flattened());
+                frame.extend_from_slice(&proof);
+            }
+            _ => {}
+        }
+        vec![frame]
+    });
+    assert_error(&pair.receiver, PeerMisbehaved::ProofRejected);
+    assert!(matches!(pair.sender, End::Stalled));
+}
+
+/// One point of a frame under another key, and two points exchanged, with the honest proof.
+#[test]
+fn a_proof_covers_each_point_at_its_place() {
+    let case = Case::overlapping(Protocol::EcdhOprf, 5, 2, 5, 0);
+    let stranger = Element::random(&mut Prg::new(seed(9))).encode();
+    let pair = deviate(&case, Role::Sender, |frame| {
+        if frame[STEP] == 3 {
+            frame[HEADER_BYTES + 64..HEADER_BYTES + 96].copy_from_slice(&stranger);
+        }
+    });
+    assert_error(&pair.receiver, PeerMisbehaved::ProofRejected);
+    let pair = deviate(&case, Role::Sender, |frame| {
+        if frame[STEP] == 3 {
+            let (first, second) = frame[HEADER_BYTES..HEADER_BYTES + 64].split_at_mut(32);
+            first.swap_with_slice(second);
+        }
+    });
+    assert_error(&pair.receiver, PeerMisbehaved::ProofRejected);
+}
+
+#[test]
+fn tags_out_of_order_or_repeated() {
+    let exchange = |case: &Case, step: u8, width: usize| {
+        deviate(case, Role::Sender, |frame| {
+            if frame[STEP] == step {
+                let (first, second) = frame[HEADER_BYTES..HEADER_BYTES + 2 * width].split_at_mut(width);
+                first.swap_with_slice(second);
+            }
+        })
+    };
+    let join = Case::overlapping(Protocol::EcdhOprf, 5, 2, 5, 4);
+    assert_error(&exchange(&join, 4, 32 + 16 + 4).receiver, PeerMisbehaved::TagsNotSorted);
+    let count = Case::overlapping(Protocol::EcdhCardinality, 5, 2, 5, 0);
+    let width = 7;
+    assert_error(&exchange(&count, 3, width).receiver, PeerMisbehaved::TagsNotSorted);
+    let pair = deviate(&join, Role::Sender, |frame| {
+        if frame[STEP] == 4 {
+            frame.copy_within(HEADER_BYTES..HEADER_BYTES + 52, HEADER_BYTES + 52);
+        }
+    });
+    assert_error(&pair.receiver, PeerMisbehaved::TagsNotSorted);
+}
+
+/// A sender that destroys payloads, and one that changes tags, see byte for byte what an honest one sees.
+#[test]
+fn the_senders_view_does_not_depend_on_payloads_or_matches() {
+    let case = Case::overlapping(Protocol::EcdhOprf, 40, 10, 40, 8);
+    let honest = case.run();
+    let width = 32 + 16 + 8;
+    let mut noise = Prg::new(seed(9));
+    for changed in [32..width, 48..49, 16..32] {
+        let pair = deviate(&case, Role::Sender, |frame| {
+            if frame[STEP] == 4 {
+                for row in frame[HEADER_BYTES..].chunks_exact_mut(width) {
+                    noise.fill_bytes(&mut row[changed.clone()]);
+                }
+            }
+        });
+        let sent =
+            |frames: &[Vec<u8>]| frames.iter().filter(|frame| frame[STEP] != FINISH).cloned().collect::<Vec<_>>();
+        assert_eq!(pair.frames_receiver, honest.frames_receiver, "the whole direction, Finish too");
+        assert_eq!(sent(&pair.frames_sender), sent(&honest.frames_sender));
+        let outcome = pair.receiver.finished();
+        let Output::Matched(matched) = outcome.output() else { panic!("{outcome:?}") };
+        assert!(matched.keys.is_empty() && matched.payload.is_empty());
+        assert_eq!(matched.unopened_rows, if changed.start >= 32 { 30 } else { 0 });
+    }
+}
+
+/// The peer sends a later step before its turn: rows before the last blinded point left, Done before the last row.
+#[test]
+fn steps_before_their_turn() {
+    let case = Case::overlapping(Protocol::EcdhOprf, 3, 0, 9_000, 0);
+    let early_rows = run_through(case.sender(), case.receiver(), Delivery::Eager, {
+        let key = case.run().frames_sender;
+        let mut sent = false;
+        move |role, _, frame| match role {
+            // The first answer to the receiver is a whole honest run's worth of frames.
+            Role::Sender if !sent => {
+                sent = true;
+                key.clone()
+            }
+            Role::Sender => Vec::new(),
+            Role::Receiver => vec![frame],
+        }
+    });
+    assert_error(&early_rows.receiver, PeerMisbehaved::BeforeItsTurn { step: 4 });
+
+    let small = Case::overlapping(Protocol::EcdhOprf, 3, 0, 3, 0);
+    let clean = small.run().frames_receiver;
+    let early_done =
+        run_through(small.sender(), small.receiver(), Delivery::Eager, move |role, number, frame| {
+            match (role, number) {
+                (Role::Receiver, 0) => vec![frame, clean[1].clone()],
+                (Role::Receiver, _) => Vec::new(),
+                (Role::Sender, _) => vec![frame],
+            }
+        });
+    assert_error(&early_done.sender, PeerMisbehaved::BeforeItsTurn { step: 0xFD });
+}
+
+/// Frames of a run with another session identifier or another protocol.
+#[test]
+fn frames_of_another_run() {
+    let case = Case::overlapping(Protocol::EcdhMutual, 3, 0, 3, 0);
+    let pair = deviate(&case, Role::Sender, |frame| frame[HEADER_BYTES - 1] ^= 1);
+    assert_error(&pair.receiver, PeerMisbehaved::WrongSession);
+    let pair = deviate(&case, Role::Sender, |frame| frame[1] = Protocol::EcdhOprf.code());
+    assert_eq!(pair.receiver.error().unwrap().label(), "peer_incompatible_protocol");
+}
+
+/// More points than declared: a further frame, and a larger total.
+#[test]
+fn more_points_than_declared() {
+    let case = Case::overlapping(Protocol::EcdhOprf, 3, 0, 3, 0);
+    let pair = run_through(case.sender(), case.receiver(), Delivery::Eager, |role, number, frame| {
+        if (role, number) != (Role::Receiver, 0) {
+            return vec![frame];
+        }
+        let mut further = frame.clone();
+        further[6] = 1;
+        vec![frame, further]
+    });
+    assert!(matches!(
+        pair.sender.error(),
+        Some(Error::PeerMisbehaved(PeerMisbehaved::OutOfOrder { got_step: 2, got_index: 1, .. }))
+    ));
+    let pair = deviate(&case, Role::Receiver, |frame| frame[10] = 2);
+    assert_error(&pair.sender, PeerMisbehaved::WrongTotal { step: 2, expected: 1, got: 2 });
+}
