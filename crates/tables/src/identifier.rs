@@ -170,3 +170,6 @@ impl From<KeyKind> for String {
         kind.to_string()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,6 +94,13 @@ impl Distinct {
         self.arena.len()
     }
 
+    /// Makes room for more keys of the length seen so far.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        let bytes = self.arena.bytes.len().div_ceil(self.arena.len().max(1));
+        self.arena.bytes.reserve_exact(keys.saturating_mul(bytes));
+        self.arena.ends.reserve_exact(keys);
+    }
+
     /// Returns the key's index and whether it is new.
     pub(crate) fn insert(&mut self, key: &[u8]) -> (u32, bool) {
         let Self { arena, table, hasher } = self;
@@ -121,6 +128,9 @@ impl Keyed {
     /// # Errors
     /// [`PayloadError::Index`] for a key index that is not one of this table's.
     pub fn pair(&self, matched: &[u32]) -> Result<Vec<Match>, Error> {
+        if u32::try_from(matched.len()).is_err() {
+            return Err(Error::Misuse { what: "payload rows count in 32 bits" });
+        }
         let count = self.keys.len();
         // Payload rows by key: `starts[k]..starts[k + 1]` of `order`.
         let mut starts = vec![0_u32; count + 1];

@@ -144,6 +144,11 @@ pub fn load(
             &mut rows,
         )?;
         let (done, total) = scan.source.position();
+        if batch.first_row == 1 {
+            let expected = expected_rows(keys.row_key.len(), done, total);
+            keys.reserve(expected);
+            rows.reserve_exact(expected.saturating_mul(payload.width()));
+        }
         let report = LoadProgress { rows: keys.report.rows, done, total };
         if progress(report).is_break() {
             return Err(Error::Cancelled);
@@ -170,6 +175,13 @@ impl fmt::Debug for Keyed {
             .field("report", &self.report)
             .finish_non_exhaustive()
     }
+}
+
+/// Guesses from the first batch how many more rows will be kept, so that blocks of memory need not be doubled.
+fn expected_rows(kept: usize, done: u64, total: u64) -> usize {
+    let rest = u128::from(total.saturating_sub(done));
+    let expected = kept as u128 * rest * 51 / 50 / u128::from(done.max(1));
+    usize::try_from(expected).unwrap_or(0)
 }
 
 /// A file open for its key columns and some typed columns.
@@ -229,6 +241,12 @@ impl<'a> Keys<'a> {
             report: QualityReport::new(spec.duplicates),
             keep_rows,
         }
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        self.distinct.reserve(rows);
+        self.row_key.reserve_exact(rows);
+        self.row_number.reserve_exact(rows);
     }
 
     /// Takes a batch's normalised keys and tells for each row whether it is kept.

@@ -161,3 +161,6 @@ impl PayloadLayout {
             .map_err(|_| Error::Misuse { what: "decoded columns fit their schema" })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -76,6 +76,23 @@ pub(super) fn normalise(region: Region, raw: &str, out: &mut String) -> Option<(
     Some(())
 }
 
+/// Gives what the telephone tables say about each region to `each`, in a fixed order.
+pub(super) fn tables(each: &mut dyn FnMut(&[u8])) {
+    let mut regions: Vec<_> = phonenumber::metadata::DATABASE.iter().collect();
+    regions.sort_unstable_by_key(|region| (region.country_code(), region.id()));
+    for region in regions {
+        each(region.id().as_bytes());
+        each(&region.country_code().to_be_bytes());
+        let general = region.descriptors().general();
+        for length in general.possible_length() {
+            each(&length.to_be_bytes());
+        }
+        each(general.national_number().as_str().as_bytes());
+        each(region.national_prefix_for_parsing().map_or("", |prefix| prefix.as_str()).as_bytes());
+        each(region.national_prefix_transform_rule().unwrap_or_default().as_bytes());
+    }
+}
+
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_ref())
