@@ -72,6 +72,18 @@ fn records(c: &mut Criterion) {
     let mut sealer = RecordSealer::new(Secret::new([7; 32]), &context, 0);
     let mut column = sealer.column("balance", RECORD_BYTES).expect("the column is narrow");
     let value = [3_u8; RECORD_BYTES];
+    let cipher = Aes256Gcm::new(&[7; 32].into());
+    let mut plain = vec![3_u8; RECORDS * RECORD_BYTES];
+    group.bench_function("aes-256-gcm alone", |b| {
+        b.iter(|| {
+            for (record, row) in plain.chunks_exact_mut(RECORD_BYTES).zip(0_u64..) {
+                let mut nonce = [0; 12];
+                nonce[4..].copy_from_slice(&row.to_be_bytes());
+                let buffer = black_box(record).into();
+                black_box(cipher.encrypt_inout_detached(&nonce.into(), &[], buffer).expect("64 bytes are allowed"));
+            }
+        });
+    });
     let width = column.sealed_bytes();
     let mut sealed = vec![0_u8; RECORDS * width];
     group.bench_function("seal", |b| {
