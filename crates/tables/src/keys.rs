@@ -50,6 +50,12 @@ impl KeyArena {
         self.bytes.get(start..end)
     }
 
+    /// Gives up the bytes of all keys, one after the other, and where each ends.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<u8>, Vec<u64>) {
+        (self.bytes, self.ends)
+    }
+
     /// Iterates over the keys in order of their first row.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         let mut start = 0;

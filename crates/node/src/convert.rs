@@ -1,0 +1,215 @@
+//! Between the messages of the wire and the types of the house; nowhere else do the two meet.
+
+use chrono::{DateTime, Utc};
+use symbolon_policy::{AgreementId, Receiver, ResultKind};
+use symbolon_primitives::sign::VerifyingKey;
+use symbolon_psi::{Protocol, Role};
+use symbolon_tables::{ColumnType, PayloadColumn, PayloadLayout};
+use symbolon_wire::v1;
+use v1::exchange_request::Message as RequestMessage;
+use v1::exchange_response::Message as ResponseMessage;
+
+use crate::error::{Environment, Error, PeerMisbehaved, Refused, describe};
+use crate::session::handshake::{Answer, Declaration, Offer, VERSION};
+use crate::session::{Inbound, Outbound};
+use crate::store::Side;
+
+pub(crate) mod control;
+
+/// Which side of the protocol a side of the session is.
+///
+/// The initiator asks and learns: it is the receiver where only one side learns. In the mutual join the two names
+/// only tell the directions apart, and the initiator is the sender.
+#[must_use]
+pub const fn roles(protocol: Protocol, side: Side) -> Role {
+    let initiator = match protocol {
+        Protocol::EcdhMutual => Role::Sender,
+        _ => Role::Receiver,
+    };
+    match side {
+        Side::Initiator => initiator,
+        Side::Responder => initiator.peer(),
+    }
+}
+
+/// Who gets the result of a protocol.
+#[must_use]
+pub const fn receiver(protocol: Protocol) -> Receiver {
+    match protocol {
+        Protocol::EcdhMutual => Receiver::Both,
+        _ => Receiver::Initiator,
+    }
+}
+
+/// The agreement's word for a protocol.
+///
+/// # Errors
+/// [`Error::Misuse`] for a protocol no agreement of this release can name.
+pub fn policy_protocol(protocol: Protocol) -> Result<symbolon_policy::Protocol, Error> {
+    protocol.as_str().parse().map_err(|_| Error::Misuse {
+        what: "no agreement can name this protocol",
+        remedy: "use ecdh-oprf, ecdh-mutual or ecdh-cardinality",
+    })
+}
+
+/// The machine's word for an agreement's protocol.
+///
+/// # Errors
+/// [`Error::Psi`] for a protocol this release cannot run.
+pub fn psi_protocol(protocol: symbolon_policy::Protocol) -> Result<Protocol, Error> {
+    Ok(protocol.as_str().parse()?)
+}
+
+/// The layout of a payload made of an agreement's columns.
+///
+/// # Errors
+/// [`Refused::TableDiffers`] for a type or width this release cannot carry.
+pub fn payload_layout(columns: &[symbolon_policy::Column]) -> Result<PayloadLayout, Error> {
+    let differs = |what| Error::from(Refused::TableDiffers { what });
+    let columns = columns.iter().map(|column| {
+        let ty: ColumnType = column.column_type.as_str().parse().map_err(|_| differs("a column's type"))?;
+        Ok(PayloadColumn::new(column.name.as_str(), ty, column.bytes_max.unwrap_or(0)))
+    });
+    PayloadLayout::new(columns.collect::<Result<_, Error>>()?).map_err(|_| differs("the width of its columns"))
+}
+
+pub(crate) fn offer_body(offer: &Offer) -> v1::JobOfferBody {
+    v1::JobOfferBody {
+        version: VERSION,
+        agreement_id: offer.agreement_id.as_bytes().to_vec(),
+        initiator_key: offer.initiator.to_bytes().to_vec(),
+        responder_key: offer.responder.to_bytes().to_vec(),
+        protocol: offer.protocol.to_string(),
+        result: offer.result.to_string(),
+        columns: offer.columns.clone(),
+        rows: offer.own.rows,
+        purpose: offer.purpose.clone(),
+        normaliser_version: offer.own.normaliser_version.clone(),
+        normaliser_digest: offer.own.normaliser_digest.to_vec(),
+        nonce: offer.own.nonce.to_vec(),
+        time_unix_millis: offer.own.time.timestamp_millis(),
+        frame_bytes_max: offer.own.frame_bytes_max,
+    }
+}
+
+pub(crate) fn offer(body: v1::JobOfferBody) -> Result<Offer, Error> {
+    let malformed = || PeerMisbehaved::Malformed { what: "offer" };
+    let key = |bytes: &[u8]| {
+        let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| malformed())?;
+        VerifyingKey::from_bytes(&bytes).map_err(|_| malformed())
+    };
+    Ok(Offer {
+        agreement_id: AgreementId::from_bytes(bytes_32(&body.agreement_id, "offer")?),
+        initiator: key(&body.initiator_key)?,
+        responder: key(&body.responder_key)?,
+        protocol: body.protocol.parse().map_err(|_| malformed())?,
+        result: body.result.parse::<ResultKind>().map_err(|_| malformed())?,
+        columns: body.columns,
+        purpose: body.purpose,
+        own: Declaration {
+            rows: body.rows,
+            normaliser_version: body.normaliser_version,
+            normaliser_digest: bytes_32(&body.normaliser_digest, "offer")?,
+            nonce: bytes_32(&body.nonce, "offer")?,
+            time: time(body.time_unix_millis, "offer")?,
+            frame_bytes_max: body.frame_bytes_max,
+        },
+    })
+}
+
+pub(crate) fn accept_body(answer: &Answer, offer_digest: [u8; 32]) -> v1::JobAcceptBody {
+    v1::JobAcceptBody {
+        version: VERSION,
+        offer_digest: offer_digest.to_vec(),
+        rows: answer.own.rows,
+        payload_bytes: answer.payload_bytes,
+        normaliser_version: answer.own.normaliser_version.clone(),
+        normaliser_digest: answer.own.normaliser_digest.to_vec(),
+        nonce: answer.own.nonce.to_vec(),
+        time_unix_millis: answer.own.time.timestamp_millis(),
+        frame_bytes_max: answer.own.frame_bytes_max,
+    }
+}
+
+pub(crate) fn answer(body: v1::JobAcceptBody) -> Result<Answer, Error> {
+    Ok(Answer {
+        payload_bytes: body.payload_bytes,
+        own: Declaration {
+            rows: body.rows,
+            normaliser_version: body.normaliser_version,
+            normaliser_digest: bytes_32(&body.normaliser_digest, "acceptance")?,
+            nonce: bytes_32(&body.nonce, "acceptance")?,
+            time: time(body.time_unix_millis, "acceptance")?,
+            frame_bytes_max: body.frame_bytes_max,
+        },
+    })
+}
+
+pub(crate) fn time(unix_millis: i64, what: &'static str) -> Result<DateTime<Utc>, PeerMisbehaved> {
+    DateTime::from_timestamp_millis(unix_millis).ok_or(PeerMisbehaved::Malformed { what })
+}
+
+fn bytes_32(bytes: &[u8], what: &'static str) -> Result<[u8; 32], PeerMisbehaved> {
+    bytes.try_into().map_err(|_| PeerMisbehaved::Malformed { what })
+}
+
+/// The reason of an abort, `OTHER` where this release does not know it.
+pub(crate) fn known_reason(abort: &v1::JobAbort) -> &'static str {
+    describe(&abort.reason).map_or("OTHER", |described| described.reason)
+}
+
+/// What a client may send once the handshake is over.
+pub(crate) fn inbound_request(message: v1::ExchangeRequest) -> Result<Inbound, Error> {
+    let unexpected = |got| Err(PeerMisbehaved::UnexpectedMessage { expected: "frame", got }.into());
+    match message.message {
+        Some(RequestMessage::Frame(wire)) => Ok(Inbound::Frame(wire)),
+        Some(RequestMessage::Alive(_)) => Ok(Inbound::Alive),
+        Some(RequestMessage::Abort(abort)) => Ok(Inbound::Abort { reason: known_reason(&abort) }),
+        Some(RequestMessage::Offer(_)) => unexpected("offer"),
+        Some(RequestMessage::Confirm(_)) => unexpected("confirmation"),
+        None => unexpected("empty message"),
+    }
+}
+
+/// What a server may send once the handshake is over.
+pub(crate) fn inbound_response(message: v1::ExchangeResponse) -> Result<Inbound, Error> {
+    let unexpected = |got| Err(PeerMisbehaved::UnexpectedMessage { expected: "frame", got }.into());
+    match message.message {
+        Some(ResponseMessage::Frame(wire)) => Ok(Inbound::Frame(wire)),
+        Some(ResponseMessage::Alive(_)) => Ok(Inbound::Alive),
+        Some(ResponseMessage::Abort(abort)) => Ok(Inbound::Abort { reason: known_reason(&abort) }),
+        Some(ResponseMessage::Accept(_)) => unexpected("acceptance"),
+        None => unexpected("empty message"),
+    }
+}
+
+impl From<Outbound> for v1::ExchangeRequest {
+    fn from(message: Outbound) -> Self {
+        let message = match message {
+            Outbound::Frame(wire) => RequestMessage::Frame(wire),
+            Outbound::Alive => RequestMessage::Alive(v1::JobAlive {}),
+            Outbound::Abort { reason, incident } => RequestMessage::Abort(abort(reason, incident)),
+        };
+        Self { message: Some(message) }
+    }
+}
+
+impl From<Outbound> for v1::ExchangeResponse {
+    fn from(message: Outbound) -> Self {
+        let message = match message {
+            Outbound::Frame(wire) => ResponseMessage::Frame(wire),
+            Outbound::Alive => ResponseMessage::Alive(v1::JobAlive {}),
+            Outbound::Abort { reason, incident } => ResponseMessage::Abort(abort(reason, incident)),
+        };
+        Self { message: Some(message) }
+    }
+}
+
+fn abort(reason: &'static str, incident: String) -> v1::JobAbort {
+    v1::JobAbort { reason: reason.to_owned(), incident }
+}
+
+/// A length that is known to be small.
+pub(crate) fn length_u32(value: usize) -> Result<u32, Error> {
+    u32::try_from(value).map_err(|_| Environment::Worker.into())
+}

@@ -1,0 +1,212 @@
+//! The side that is asked.
+
+use std::sync::Arc;
+
+use symbolon_policy::Permit;
+use symbolon_primitives::sign::VerifyingKey;
+use symbolon_psi::Role;
+use symbolon_wire::v1;
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tonic::Streaming;
+use v1::exchange_request::Message as RequestMessage;
+use v1::exchange_response::Message as ResponseMessage;
+
+use super::PeerStream;
+use super::deal::{Deal, declared_normaliser, timestamp};
+use super::run::{Own, Run, Session, check_party};
+use crate::convert;
+use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
+use crate::ops::agreements::{check_normaliser, read_active};
+use crate::session::Link;
+use crate::session::handshake::{Answer, Offer, Sealed, check_confirm, session_id};
+use crate::status::from_peer;
+use crate::store::{Acceptance, AgreementState, JobRecord, JobState, PeerRecord, Side};
+use crate::tls::Channel;
+
+/// A job a peer asked for.
+#[derive(Debug)]
+pub(super) struct Response {
+    run: Run,
+    peer: PeerRecord,
+    channel: Channel,
+    inbound: Streaming<v1::ExchangeRequest>,
+    outbound: mpsc::Sender<v1::ExchangeResponse>,
+    /// Whether the store knows the job. An offer that is refused leaves no row.
+    recorded: bool,
+}
+
+/// What was agreed before the session.
+struct Accepted {
+    job: JobRecord,
+    deal: Arc<Deal>,
+    permit: Permit,
+    own: Own,
+    spec: symbolon_psi::SessionSpec,
+}
+
+impl Response {
+    pub(super) fn new(run: Run, stream: PeerStream) -> Self {
+        let PeerStream { peer, channel, inbound, outbound } = stream;
+        Self { run, peer, channel, inbound, outbound, recorded: false }
+    }
+
+    pub(super) async fn run(mut self) {
+        let cancel = self.run.tracker.cancel().clone();
+        let accepted = cancel.run_until_cancelled(self.accept()).await.unwrap_or(Err(Error::Cancelled));
+        let Self { run, inbound, outbound, recorded, .. } = self;
+        let outcome = match accepted {
+            Ok(Accepted { job, deal, permit, own, spec }) => {
+                let inbound = inbound.map(|message| match message {
+                    Ok(message) => convert::inbound_request(message),
+                    Err(status) => Err(from_peer(&status)),
+                });
+                let link = Link { inbound, outbound, linger: false };
+                run.session(Session { job, deal, permit, own, spec, link }).await
+            }
+            Err(error) => {
+                run.give_up(&error, &outbound).await;
+                Err(error)
+            }
+        };
+        run.end(Side::Responder, outcome, recorded).await;
+    }
+
+    /// Offer, decision, own table, spending, acceptance, confirmation.
+    async fn accept(&mut self) -> Result<Accepted, Error> {
+        let peer_key = VerifyingKey::from_bytes(&self.peer.organisation_key)?;
+        let own_key = self.run.home().keys().organisation_public();
+        let RequestMessage::Offer(message) = self.receive("offer").await? else {
+            return Err(PeerMisbehaved::UnexpectedMessage { expected: "offer", got: "another message" }.into());
+        };
+        let offer = Sealed::<Offer>::receive(message, &peer_key, &own_key, &self.run.fit()?)?;
+        let deal = Arc::new(self.deal(offer.content()).await?);
+        check_party(&deal, self.channel.pin, self.run.home())?;
+        let permit = self.decide(&deal, offer.content()).await?;
+
+        let mut job = self.record(&deal, offer.content());
+        job = self.run.home().store().create_job(job).await?;
+        self.recorded = true;
+        self.run.state(JobState::Checking).await?;
+        let own = self.run.own(&deal, &permit.columns).await?;
+        self.run.state(JobState::Connecting).await?;
+
+        let now = self.run.home().clock().now();
+        (job.rows_own, job.rows_peer) = (Some(own.declared), Some(offer.content().own.rows));
+        job.started_at = Some(now);
+        let mut request = request(&deal, offer.content(), now)?;
+        request.rows_responder = Some(own.declared);
+        let offer_nonce = Some(offer.content().own.nonce);
+        let acceptance = Acceptance { job: job.clone(), request, offer_nonce, at: now };
+        let permit = self.run.home().store().accept_job(acceptance).await?;
+
+        let spec = self.confirm(&deal, &permit, &offer, &own).await?;
+        let (peer, agreement) = (&self.peer.name, deal.signed.id().short());
+        tracing::info!(job = %job.id, peer, agreement, protocol = deal.protocol.as_str(), "a peer's job was accepted");
+        self.run.home().store().record_session(job.id, spec.sid.0, own.declared, offer.content().own.rows).await?;
+        self.run.state(JobState::Running).await?;
+        Ok(Accepted { job, deal, permit, own, spec })
+    }
+
+    /// Sends the acceptance and waits for the confirmation.
+    async fn confirm(
+        &mut self,
+        deal: &Deal,
+        permit: &Permit,
+        offer: &Sealed<Offer>,
+        own: &Own,
+    ) -> Result<symbolon_psi::SessionSpec, Error> {
+        let payload_bytes = match deal.role() {
+            Role::Sender => convert::length_u32(convert::payload_layout(&permit.columns)?.width())?,
+            Role::Receiver => 0,
+        };
+        let answer = Answer { payload_bytes, own: self.run.declaration(own.declared)? };
+        let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation());
+        let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
+        self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;
+        let sid = session_id(offer, &answer, self.channel.exporter);
+        let RequestMessage::Confirm(message) = self.receive("confirmation").await? else {
+            return Err(PeerMisbehaved::UnexpectedMessage { expected: "confirmation", got: "another message" }.into());
+        };
+        check_confirm(&sid, &message, &offer.content().initiator)?;
+        Ok(deal.spec(sid, own.declared, offer.content().own.rows, payload_bytes))
+    }
+
+    /// The agreement the offer names, from this node's own store, with this peer.
+    async fn deal(&self, offer: &Offer) -> Result<Deal, Error> {
+        let home = self.run.home();
+        let record = home.store().agreement(*offer.agreement_id.as_bytes()).await?;
+        let record = record.filter(|record| record.state == AgreementState::Active);
+        let signed = read_active(&record.ok_or(PeerIncompatible::UnknownAgreement)?)?;
+        check_normaliser(signed.agreement())?;
+        let own = home.keys().organisation_public();
+        let seat = signed.agreement().seat_of_key(&own).ok_or(Refused::NotAParty)?;
+        let deal =
+            Deal { signed, seat, side: Side::Responder, protocol: offer.protocol, result: offer.result };
+        if deal.other().organisation_key != offer.initiator {
+            return Err(PeerMisbehaved::WrongInstitution.into());
+        }
+        Ok(deal)
+    }
+
+    /// The first decision, before the own table is read; the binding one follows with all rows known.
+    async fn decide(&self, deal: &Deal, offer: &Offer) -> Result<Permit, Error> {
+        let home = self.run.home();
+        let spent = home.store().spent(*deal.signed.id().as_bytes()).await?;
+        let request = request(deal, offer, home.clock().now())?;
+        Ok(symbolon_policy::decide(&request, &deal.signed, &spent).permit()?)
+    }
+
+    fn record(&self, deal: &Deal, offer: &Offer) -> JobRecord {
+        JobRecord {
+            id: self.run.tracker.id(),
+            request_id: None,
+            agreement_id: *deal.signed.id().as_bytes(),
+            peer_key: self.peer.organisation_key,
+            peer: deal.other().name.as_str().to_owned(),
+            side: Side::Responder,
+            protocol: deal.protocol,
+            result: deal.result,
+            table: deal.own().table.as_str().to_owned(),
+            columns: offer.columns.clone(),
+            own_columns: Vec::new(),
+            output: None,
+            purpose: offer.purpose.clone(),
+            state: JobState::Created,
+            failure: None,
+            sid: None,
+            rows_own: None,
+            rows_peer: Some(offer.own.rows),
+            created_at: self.run.home().clock().now(),
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// Waits for the next handshake message.
+    async fn receive(&mut self, expected: &'static str) -> Result<RequestMessage, Error> {
+        let max = self.run.home().settings().limits.answer_seconds_max;
+        loop {
+            let message = tokio::time::timeout(max, self.inbound.next()).await;
+            let message = message.map_err(|_| Unavailable::Silent { seconds: max.as_secs() })?;
+            let message = message.ok_or(Unavailable::Disconnected)?.map_err(|status| from_peer(&status))?;
+            match message.message {
+                Some(RequestMessage::Alive(_)) => {}
+                Some(RequestMessage::Abort(abort)) => {
+                    return Err(Unavailable::Aborted { reason: convert::known_reason(&abort) }.into());
+                }
+                Some(message) => return Ok(message),
+                None => return Err(PeerMisbehaved::UnexpectedMessage { expected, got: "nothing" }.into()),
+            }
+        }
+    }
+}
+
+fn request(
+    deal: &Deal,
+    offer: &Offer,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<symbolon_policy::Request, Error> {
+    let normaliser = declared_normaliser(&offer.own.normaliser_version, offer.own.normaliser_digest)?;
+    deal.request(offer.initiator, &offer.columns, &offer.purpose, normaliser, offer.own.rows, timestamp(now)?)
+}

@@ -1,0 +1,314 @@
+//! What both sides of a job do alike: read the own table, run the machine, end the job.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use symbolon_policy::{Column, Permit, check_own_rows};
+use symbolon_primitives::secret::Seed;
+use symbolon_psi::{ItemSet, Limits, Party, ReceiverInput, Role, SenderInput, SessionSpec};
+use symbolon_tables::{Keyed, PayloadLayout};
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+
+use super::Jobs;
+use super::deal::Deal;
+use super::output::{Done, Finished, write};
+use super::tracker::Tracker;
+use crate::convert;
+use crate::error::{Environment, Error, Refused, Unavailable};
+use crate::home::Home;
+use crate::ops::agreements::check_own_side;
+use crate::ops::blocking;
+use crate::session::handshake::{Declaration, Fit};
+use crate::session::{Bounds, Inbound, InboxLimits, Link, Outbound, Surroundings, drive};
+use crate::status::{incident, peer_word};
+use crate::store::{Failure, JobEnd, JobRecord, JobState, Side, TableRecord};
+
+/// How long a side that gives up before the session waits for its last message to leave.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A job under way.
+#[derive(Debug)]
+pub(super) struct Run {
+    jobs: Jobs,
+    pub(super) tracker: Arc<Tracker>,
+    /// The number under which a failure is logged and told.
+    incident: String,
+}
+
+/// The own side's input.
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) table: TableRecord,
+    pub(super) keyed: Keyed,
+    /// Rows declared: what counts in this protocol, rounded up.
+    pub(super) declared: u64,
+}
+
+/// A session that is about to begin.
+pub(super) struct Session<I, T> {
+    pub(super) job: JobRecord,
+    pub(super) deal: Arc<Deal>,
+    pub(super) permit: Permit,
+    pub(super) own: Own,
+    pub(super) spec: SessionSpec,
+    pub(super) link: Link<I, T>,
+}
+
+impl Run {
+    pub(super) fn new(jobs: Jobs, tracker: Arc<Tracker>) -> Self {
+        Self { jobs, tracker, incident: incident() }
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.jobs.0.home
+    }
+
+    /// Moves the job on, in the store and for those who watch.
+    pub(super) async fn state(&self, state: JobState) -> Result<(), Error> {
+        self.home().store().set_job_state(self.tracker.id(), state).await?;
+        self.tracker.set_state(state, None);
+        Ok(())
+    }
+
+    /// Waits for `work` unless the job is cancelled first.
+    pub(super) async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.tracker.cancel().run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled))
+    }
+
+    /// Reads the own table as the agreement names it, with the columns that go to the peer.
+    pub(super) async fn own(&self, deal: &Deal, released: &[Column]) -> Result<Own, Error> {
+        let table = self.home().store().table(deal.own().table.as_str()).await?;
+        let table = table.ok_or(Error::NotFound { what: "table", remedy: "add it under the agreement's name" })?;
+        check_own_side(deal.own(), &table)?;
+        let layout = match deal.role() {
+            Role::Sender => convert::payload_layout(released)?,
+            Role::Receiver => PayloadLayout::new(Vec::new()).map_err(symbolon_tables::Error::from)?,
+        };
+        let keyed = self.load(&table, layout).await?;
+        let rows = match (deal.role(), deal.protocol) {
+            (Role::Sender, symbolon_psi::Protocol::EcdhOprf) => keyed.row_key.len(),
+            _ => keyed.keys.len(),
+        };
+        let rows = rows as u64;
+        check_own_rows(deal.own(), rows)?;
+        let max = self.home().settings().limits.rows_max;
+        let declared = deal.padding().padded(rows);
+        if declared > max {
+            return Err(Error::LimitExceeded { what: "rows", max, got: declared });
+        }
+        Ok(Own { table, keyed, declared })
+    }
+
+    async fn load(&self, table: &TableRecord, layout: PayloadLayout) -> Result<Keyed, Error> {
+        let (spec, tracker, pool) = (table.spec.clone(), Arc::clone(&self.tracker), Arc::clone(&self.jobs.0.pool));
+        let keyed = blocking(move || {
+            let mut report = |progress: symbolon_tables::LoadProgress| {
+                tracker.session().send_modify(|session| {
+                    (session.phase, session.rows_done, session.rows_total) = ("reading the table", progress.rows, 0);
+                });
+                if tracker.cancel().is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            Ok(pool.install(|| symbolon_tables::load(&spec, &layout, &mut report))?)
+        });
+        keyed.await.map_err(|error| match error {
+            Error::Tables(symbolon_tables::Error::Cancelled) => Error::Cancelled,
+            other => other,
+        })
+    }
+
+    /// What this side declares in the handshake.
+    pub(super) fn declaration(&self, rows: u64) -> Result<Declaration, Error> {
+        let mut nonce = [0_u8; 32];
+        getrandom::fill(&mut nonce).map_err(|_| Environment::Entropy)?;
+        Ok(Declaration {
+            rows,
+            normaliser_version: symbolon_tables::NORMALISER_VERSION.to_owned(),
+            normaliser_digest: symbolon_tables::rules_digest(),
+            nonce,
+            time: self.home().clock().now(),
+            frame_bytes_max: convert::length_u32(self.home().settings().limits.frame_bytes_max)?,
+        })
+    }
+
+    /// What the peer's declaration is held to.
+    pub(super) fn fit(&self) -> Result<Fit, Error> {
+        Ok(Fit {
+            now: self.home().clock().now(),
+            skew_seconds_max: self.home().settings().limits.clock_skew_seconds_max.as_secs(),
+            frame_bytes: convert::length_u32(Limits::FRAME_BYTES_MIN)?,
+        })
+    }
+
+    /// Runs the machine against the peer and writes the result.
+    pub(super) async fn session<I, T>(&self, session: Session<I, T>) -> Result<Done, Error>
+    where
+        I: Stream<Item = Result<Inbound, Error>> + Unpin + Send,
+        T: From<Outbound> + Send,
+    {
+        let Session { job, deal, permit, own, spec, link } = session;
+        let cost = spec.wire_cost();
+        let (sent, received) = match deal.role() {
+            Role::Sender => (cost.bytes_sender, cost.bytes_receiver),
+            Role::Receiver => (cost.bytes_receiver, cost.bytes_sender),
+        };
+        let limits = self.frame_limits();
+        let bounds = self.bounds(limits, received);
+        let surroundings = Surroundings {
+            pool: Arc::clone(&self.jobs.0.pool),
+            cancel: self.tracker.cancel().clone(),
+            progress: self.tracker.session().clone(),
+        };
+        self.tracker.begin(sent + received);
+        let (machine, own) = self.party(spec.clone(), deal.role(), own, limits).await?;
+        let outcome = drive(machine, link, &bounds, &surroundings, |error| self.farewell(error)).await?;
+        let home = self.home().clone();
+        let finished = Finished { home, job, deal, permit, own, spec, outcome };
+        write(finished, Arc::clone(&self.jobs.0.pool)).await
+    }
+
+    /// Makes the machine; checking a large set takes a moment, so it happens on the pool.
+    async fn party(&self, spec: SessionSpec, role: Role, own: Own, limits: Limits) -> Result<(Party, Own), Error> {
+        let pool = Arc::clone(&self.jobs.0.pool);
+        blocking(move || {
+            let Own { table, mut keyed, declared } = own;
+            let seed = Seed::random()?;
+            let machine = pool.install(|| match role {
+                Role::Sender => {
+                    let (bytes, ends) = match spec.protocol {
+                        // Only this protocol's sender never looks at its keys again.
+                        symbolon_psi::Protocol::EcdhOprf => std::mem::take(&mut keyed.keys).into_parts(),
+                        _ => keyed.keys.clone().into_parts(),
+                    };
+                    let row_key = match spec.protocol {
+                        symbolon_psi::Protocol::EcdhOprf => std::mem::take(&mut keyed.row_key),
+                        _ => Vec::new(),
+                    };
+                    let payload = std::mem::take(&mut keyed.payload);
+                    let keys = ItemSet::from_parts(bytes, ends)?;
+                    Party::sender(spec, SenderInput { keys, row_key, payload }, seed, &limits)
+                }
+                Role::Receiver => {
+                    let (bytes, ends) = keyed.keys.clone().into_parts();
+                    let keys = ItemSet::from_parts(bytes, ends)?;
+                    Party::receiver(spec, ReceiverInput { keys }, seed, &limits)
+                }
+            })?;
+            Ok((machine, Own { table, keyed, declared }))
+        })
+        .await
+    }
+
+    fn frame_limits(&self) -> Limits {
+        let limits = &self.home().settings().limits;
+        Limits {
+            frame_bytes_max: limits.frame_bytes_max,
+            rows_max: limits.rows_max,
+            payload_bytes_max: limits.payload_bytes_max,
+            key_bytes_max: Limits::KEY_BYTES_CEILING,
+        }
+    }
+
+    fn bounds(&self, frames: Limits, session_bytes_max: u64) -> Bounds {
+        let settings = self.home().settings();
+        let limits = &settings.limits;
+        let inbox = InboxLimits::new(
+            session_bytes_max,
+            limits.inbound_memory_bytes_max,
+            limits.inbound_spill_bytes_max,
+            settings.spill_dir(),
+            frames,
+        );
+        Bounds::new(limits.idle_seconds_max, limits.session_seconds_max, frames, inbox)
+    }
+
+    /// The last message to the peer.
+    fn farewell(&self, error: &Error) -> Outbound {
+        let reason = match error {
+            Error::Cancelled if self.jobs.0.stop.is_cancelled() => Error::Interrupted.reason(),
+            error => peer_word(error),
+        };
+        Outbound::Abort { reason, incident: self.incident.clone() }
+    }
+
+    /// Tells the peer that the job ends before its session began.
+    pub(super) async fn give_up<T: From<Outbound>>(&self, error: &Error, outbound: &mpsc::Sender<T>) {
+        if matches!(error, Error::Unavailable(Unavailable::Disconnected | Unavailable::Aborted { .. })) {
+            return;
+        }
+        if outbound.send_timeout(self.farewell(error).into(), FAREWELL).await.is_err() {
+            tracing::debug!("the peer takes no farewell");
+        }
+    }
+
+    /// Ends the job, in the log, in the store and for those who watch. `recorded` tells whether the store knows it.
+    pub(super) async fn end(self, side: Side, outcome: Result<Done, Error>, recorded: bool) {
+        let id = self.tracker.id();
+        let now = self.home().clock().now();
+        let (state, end, writer) = match outcome {
+            Ok(done) => (JobState::Done, JobEnd::Done(done.record), done.writer),
+            Err(error) => {
+                let (state, end) = self.failed(side, error);
+                (state, end, None)
+            }
+        };
+        let failure = match &end {
+            JobEnd::Done(_) => None,
+            JobEnd::Failed(failure) | JobEnd::Cancelled(failure) => Some(failure.clone()),
+        };
+        let mut shown = (state, failure);
+        if recorded {
+            match self.home().store().finish_job(id, end, now).await {
+                Ok(()) => {
+                    if let Some(writer) = writer {
+                        writer.keep();
+                    }
+                }
+                Err(error) => {
+                    let incident = &self.incident;
+                    tracing::error!(job = %id, %incident, %error, "the end of a job could not be recorded");
+                    let reason = error.reason().to_owned();
+                    shown = (JobState::Failed, Some(Failure { reason, incident: Some(incident.clone()) }));
+                }
+            }
+        }
+        if state == JobState::Done {
+            tracing::info!(job = %id, side = side.as_str(), "job done");
+        }
+        self.tracker.set_state(shown.0, shown.1);
+        self.jobs.forget(id);
+    }
+
+    fn failed(&self, side: Side, error: Error) -> (JobState, JobEnd) {
+        let stopping = self.jobs.0.stop.is_cancelled();
+        let error = if stopping && matches!(error, Error::Cancelled) { Error::Interrupted } else { error };
+        let reason = failure_reason(&error);
+        let (job, side, incident) = (self.tracker.id(), side.as_str(), &self.incident);
+        tracing::warn!(%job, side, %incident, reason, %error, "job ended without a result");
+        let failure = Failure { reason: reason.to_owned(), incident: Some(incident.clone()) };
+        match error {
+            Error::Cancelled => (JobState::Cancelled, JobEnd::Cancelled(failure)),
+            _ => (JobState::Failed, JobEnd::Failed(failure)),
+        }
+    }
+}
+
+/// The reason a failed job keeps. What the peer said is kept where it means the same on both sides.
+fn failure_reason(error: &Error) -> &'static str {
+    match error {
+        Error::Unavailable(Unavailable::Aborted { reason }) => match *reason {
+            "OTHER" | "PEER_SILENT" | "PEER_GONE" | "PEER_UNREACHABLE" => error.reason(),
+            told => told,
+        },
+        error => error.reason(),
+    }
+}
+
+/// Checks that the peer at this end of the connection is the agreement's party.
+pub(super) fn check_party(deal: &Deal, pin: [u8; 32], home: &Home) -> Result<(), Error> {
+    let own_pin = home.keys().spki_pin();
+    if *deal.other().tls_spki.as_bytes() != pin || *deal.own().tls_spki.as_bytes() != own_pin {
+        return Err(Refused::PinDiffers.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! The one place where an [`Error`] becomes a gRPC status, and back.
+//!
+//! Every status carries a `google.rpc.ErrorInfo` with domain [`DOMAIN`] and a documented reason; [`describe`] explains
+//! each. The operator's own port gets the text and what to do; a peer gets the word of [`peer_word`] and an incident
+//! number, never more. The log of the node has the rest under that number.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::error::{Class, Environment, Error, PeerMisbehaved, Refused, Unavailable, describe};
+
+/// The domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "symbolon.v1";
+
+/// The metadata key of the incident number.
+pub const INCIDENT: &str = "incident";
+
+/// The metadata key of what to do.
+pub const REMEDY: &str = "remedy";
+
+/// Draws an incident number.
+#[must_use]
+pub fn incident() -> String {
+    let mut number = [0_u8; 6];
+    match getrandom::fill(&mut number) {
+        Ok(()) => hex::encode(number),
+        // Without randomness the node fails elsewhere; an incident only has to be found in the log.
+        Err(_) => "norandom".to_owned(),
+    }
+}
+
+/// The status for the operator's own port.
+#[must_use]
+pub fn for_operator(error: &Error) -> Status {
+    let mut metadata = HashMap::new();
+    if !error.remedy().is_empty() {
+        metadata.insert(REMEDY.to_owned(), error.remedy().to_owned());
+    }
+    if let Error::Reported { incident: Some(incident), .. } = error {
+        metadata.insert(INCIDENT.to_owned(), incident.clone());
+    }
+    let details = ErrorDetails::with_error_info(error.reason(), DOMAIN, metadata);
+    Status::with_error_details(code(error.class()), error.to_string(), details)
+}
+
+/// The status for a peer: a word and a number.
+#[must_use]
+pub fn for_peer(error: &Error, incident: &str) -> Status {
+    let metadata = HashMap::from([(INCIDENT.to_owned(), incident.to_owned())]);
+    let word = peer_word(error);
+    Status::with_error_details(code(error.class()), word, ErrorDetails::with_error_info(word, DOMAIN, metadata))
+}
+
+/// What a peer may learn about a failure here. It never depends on a result: what fails after the last frame is not
+/// told at all, and what our table or machine lacks is one word.
+#[must_use]
+pub fn peer_word(error: &Error) -> &'static str {
+    match error {
+        Error::PeerMisbehaved(_) => "PEER_MISBEHAVED",
+        Error::Psi(inner) if inner.is_peer() => "PEER_MISBEHAVED",
+        Error::Refused(Refused::BelowMinimum) => "NODE_FAILED",
+        Error::PeerIncompatible(_)
+        | Error::Unavailable(_)
+        | Error::Refused(_)
+        | Error::LimitExceeded { .. }
+        | Error::Cancelled
+        | Error::Interrupted => error.reason(),
+        _ => "NODE_FAILED",
+    }
+}
+
+/// What a status from a peer means here.
+#[must_use]
+pub fn from_peer(status: &Status) -> Error {
+    let info = status.get_error_details().error_info().filter(|info| info.domain == DOMAIN).cloned();
+    if let Some(info) = info {
+        let reason = describe(&info.reason).map_or("OTHER", |described| described.reason);
+        return Unavailable::Aborted { reason }.into();
+    }
+    match status.code() {
+        // Made here, by the decoder, before a message too large was read.
+        Code::OutOfRange => PeerMisbehaved::Malformed { what: "message, larger than allowed" }.into(),
+        Code::Unimplemented => Unavailable::NotANode.into(),
+        _ if std::error::Error::source(status).is_none() && status.message().starts_with("failed to decode") => {
+            PeerMisbehaved::Malformed { what: "message" }.into()
+        }
+        _ => Unavailable::Disconnected.into(),
+    }
+}
+
+const fn code(class: Class) -> Code {
+    match class {
+        Class::PeerMisbehaved | Class::Tables => Code::FailedPrecondition,
+        Class::PeerIncompatible | Class::Refused => Code::PermissionDenied,
+        Class::Unavailable | Class::NodeNotRunning => Code::Unavailable,
+        Class::LimitExceeded => Code::ResourceExhausted,
+        Class::NotFound => Code::NotFound,
+        Class::AlreadyExists => Code::AlreadyExists,
+        Class::Misuse => Code::InvalidArgument,
+        Class::Cancelled => Code::Cancelled,
+        Class::Config | Class::Environment => Code::Internal,
+        _ => Code::Unknown,
+    }
+}
+
+impl From<Error> for Status {
+    /// For the operator's own port.
+    fn from(error: Error) -> Self {
+        for_operator(&error)
+    }
+}
+
+impl From<Environment> for Status {
+    fn from(error: Environment) -> Self {
+        Error::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_gets_reason_text_and_remedy() {
+        let status = for_operator(&Unavailable::Silent { seconds: 3 }.into());
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().contains("3 s"));
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("PEER_SILENT", DOMAIN));
+        assert!(!info.metadata[REMEDY].is_empty());
+    }
+
+    #[test]
+    fn a_peer_gets_a_word_and_a_number_only() {
+        let path = std::path::PathBuf::from("/secret/place.csv");
+        let error = Error::from(Environment::DiskFull { path });
+        let status = for_peer(&error, "0011");
+        assert_eq!(status.message(), "NODE_FAILED");
+        assert!(!format!("{status:?}").contains("secret"));
+        assert_eq!(status.get_error_details().error_info().unwrap().metadata[INCIDENT], "0011");
+        let back = from_peer(&status);
+        assert!(matches!(back, Error::Unavailable(Unavailable::Aborted { reason: "NODE_FAILED" })), "{back:?}");
+    }
+
+    #[test]
+    fn a_result_is_never_told() {
+        let below = peer_word(&Refused::BelowMinimum.into());
+        assert_eq!(below, peer_word(&Environment::Worker.into()));
+    }
+
+    #[test]
+    fn every_word_for_a_peer_is_documented() {
+        let errors: [Error; 6] = [
+            PeerMisbehaved::WrongInstitution.into(),
+            Environment::Worker.into(),
+            Error::Cancelled,
+            Error::Interrupted,
+            Refused::NotActive.into(),
+            Error::LimitExceeded { what: "x", max: 1, got: 2 },
+        ];
+        for error in errors {
+            assert!(describe(peer_word(&error)).is_some(), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_status_is_a_broken_connection() {
+        assert!(matches!(from_peer(&Status::unknown("x")), Error::Unavailable(Unavailable::Disconnected)));
+        assert!(matches!(from_peer(&Status::out_of_range("x")), Error::PeerMisbehaved(_)));
+    }
+}

@@ -1,0 +1,198 @@
+//! Accepts TCP connections, performs handshakes with a deadline and hands over what came through.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::{Pins, SpkiPin, Stream, server_config};
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::keys::Keys;
+
+/// Pause after the system refused to accept, e.g. for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where the keys that may connect come from; asked anew for every connection.
+pub trait PinSource: Send + Sync + 'static {
+    /// The keys that may connect at this moment.
+    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<SpkiPin>, Error>> + Send + '_>>;
+}
+
+/// A fixed set of keys, such as those of operators named in the configuration.
+impl PinSource for Vec<SpkiPin> {
+    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<SpkiPin>, Error>> + Send + '_>> {
+        Box::pin(async { Ok(self.clone()) })
+    }
+}
+
+/// What a port takes on at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AcceptorLimits {
+    /// Connections open at the same time, handshakes included.
+    pub connections_max: usize,
+    /// Connections one key may hold open.
+    pub connections_peer_max: usize,
+    /// Time for a handshake.
+    pub handshake_max: Duration,
+}
+
+impl AcceptorLimits {
+    /// Puts the limits together.
+    #[must_use]
+    pub const fn new(connections_max: usize, connections_peer_max: usize, handshake_max: Duration) -> Self {
+        Self { connections_max, connections_peer_max, handshake_max }
+    }
+}
+
+/// A port that speaks TLS 1.3 to pinned keys only.
+#[derive(Clone)]
+pub struct Acceptor {
+    config: Arc<ServerConfig>,
+    pins: Pins,
+    source: Arc<dyn PinSource>,
+    limits: AcceptorLimits,
+    slots: Arc<Semaphore>,
+    peers: Peers,
+}
+
+impl std::fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Acceptor").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl Acceptor {
+    /// Prepares a port.
+    ///
+    /// # Errors
+    /// [`Environment::Tls`](crate::error::Environment::Tls) when the node's own certificate and key cannot be used.
+    pub fn new(
+        keys: &Keys,
+        source: impl PinSource,
+        clock: &Arc<dyn Clock>,
+        limits: AcceptorLimits,
+    ) -> Result<Self, Error> {
+        let pins = Pins::default();
+        Ok(Self {
+            config: server_config(keys, &pins, clock)?,
+            pins,
+            source: Arc::new(source),
+            limits,
+            slots: Arc::new(Semaphore::new(limits.connections_max)),
+            peers: Peers::default(),
+        })
+    }
+
+    /// Accepts connections in the background until `stop`; yields those whose handshake succeeded.
+    #[must_use]
+    pub fn listen(self, listener: TcpListener, stop: CancellationToken) -> Incoming {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(async move {
+            // Handshakes end with the port: nothing new may come in after a stop.
+            stop.run_until_cancelled(self.accept(listener, sender)).await;
+        });
+        Incoming { receiver }
+    }
+
+    async fn accept(self, listener: TcpListener, sender: mpsc::Sender<Stream>) {
+        let mut handshakes = tokio::task::JoinSet::new();
+        loop {
+            while handshakes.try_join_next().is_some() {}
+            let (tcp, address) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+                tracing::warn!(%address, "connection refused: connections_max are open");
+                continue;
+            };
+            let (acceptor, sender) = (self.clone(), sender.clone());
+            handshakes.spawn(async move {
+                match tokio::time::timeout(acceptor.limits.handshake_max, acceptor.handshake(tcp, slot)).await {
+                    Ok(Ok(stream)) => sender.send(stream).await.unwrap_or_else(|_| tracing::debug!("port closed")),
+                    Ok(Err(error)) => tracing::warn!(%address, %error, "connection refused"),
+                    Err(_) => tracing::warn!(%address, "connection refused: no handshake in time"),
+                }
+            });
+        }
+    }
+
+    async fn handshake(&self, tcp: TcpStream, slot: OwnedSemaphorePermit) -> io::Result<Stream> {
+        tcp.set_nodelay(true)?;
+        self.pins.replace(self.source.pins().await.map_err(io::Error::other)?);
+        let tls = TlsAcceptor::from(Arc::clone(&self.config)).accept(tcp).await?;
+        let mut stream = Stream::new(tls.into(), None).map_err(io::Error::other)?;
+        let count = self.peers.enter(stream.channel().pin, self.limits.connections_peer_max);
+        let count = count.ok_or_else(|| io::Error::other("connections_peer_max are open"))?;
+        stream.hold(Permit { _slot: slot, _count: count });
+        Ok(stream)
+    }
+}
+
+/// The connections that came through.
+#[derive(Debug)]
+pub struct Incoming {
+    receiver: mpsc::Receiver<Stream>,
+}
+
+impl tokio_stream::Stream for Incoming {
+    type Item = io::Result<Stream>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.receiver.poll_recv(cx).map(|stream| stream.map(Ok))
+    }
+}
+
+/// What an open connection holds of the limits; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    _slot: OwnedSemaphorePermit,
+    _count: PeerCount,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Peers(Arc<Mutex<HashMap<SpkiPin, usize>>>);
+
+impl Peers {
+    fn enter(&self, pin: SpkiPin, max: usize) -> Option<PeerCount> {
+        let mut open = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let count = open.entry(pin).or_default();
+        if *count >= max {
+            return None;
+        }
+        *count += 1;
+        Some(PeerCount { peers: self.clone(), pin })
+    }
+}
+
+#[derive(Debug)]
+struct PeerCount {
+    peers: Peers,
+    pin: SpkiPin,
+}
+
+impl Drop for PeerCount {
+    fn drop(&mut self) {
+        let mut open = self.peers.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.pin) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.pin);
+            }
+        }
+    }
+}
