@@ -104,7 +104,6 @@ pub enum Fault {
 }
 
 /// Lets frames pass, but for one that meets a fault.
-#[must_use]
 pub fn with_fault(from: Role, position: usize, fault: Fault) -> impl FnMut(Role, usize, Vec<u8>) -> Vec<Vec<u8>> {
     let mut held = None;
     move |role, number, mut frame| {

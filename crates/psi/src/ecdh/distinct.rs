@@ -22,7 +22,7 @@ impl DistinctPoints {
     pub(crate) fn new(mut prg: Prg, points: u64) -> Self {
         let mut keys = [[0; 5]; 2];
         for key in keys.as_flattened_mut() {
-            *key = u128::from(prg.next_u64()) << 64 | u128::from(prg.next_u64());
+            *key = (u128::from(prg.next_u64()) << 64) | u128::from(prg.next_u64());
         }
         // A third more slots than points keeps the runs of taken slots short.
         let slots = usize::try_from(points + points / 3 + 2).expect("declared rows are below the ceiling of 2^30");
@@ -32,7 +32,7 @@ impl DistinctPoints {
     /// Adds `point`; `false` when it is there already. At most the announced number of points may be added.
     pub(crate) fn insert(&mut self, point: &[u8; 32]) -> bool {
         let fingerprint = self.fingerprint(point);
-        let place = u128::from(fingerprint[0]) * self.slots.len() as u128 >> 64;
+        let place = (u128::from(fingerprint[0]) * self.slots.len() as u128) >> 64;
         let mut slot = usize::try_from(place).expect("a slot number is below the number of slots");
         loop {
             if self.slots[slot] == fingerprint {

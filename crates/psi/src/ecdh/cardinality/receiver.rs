@@ -45,13 +45,13 @@ pub(crate) fn receiver(
         encoder: ItemEncoder::new(&spec.sid, &spec.schema_id),
         keys,
         masked: 0,
-        counting: Counting {
+        counting: Box::new(Counting {
             inverse: scalar.invert(),
             tagger: Tagger::new(Label::A3Tag, &spec.sid, tag_bytes(spec.rows_sender, spec.rows_receiver)),
             seen: DistinctPoints::new(prg.fork(Label::Order, 1), spec.rows_receiver),
             own_tags: Vec::new(),
             peer_tags: Vec::new(),
-        },
+        }),
         scalar,
         prg,
     };
@@ -61,7 +61,7 @@ pub(crate) fn receiver(
 /// The receiver.
 pub(crate) enum Receiver {
     Masking(Box<Masking>),
-    Collecting(Counting),
+    Collecting(Box<Counting>),
     Ending(Ending),
     Counting(Ending),
 }
@@ -74,7 +74,7 @@ pub(crate) struct Masking {
     scalar: SecretScalar,
     prg: Prg,
     masked: u32,
-    counting: Counting,
+    counting: Box<Counting>,
 }
 
 /// Takes own points back and tags in.
@@ -153,7 +153,7 @@ impl Masking {
 }
 
 impl Counting {
-    fn work(mut self, link: &mut Link) -> Result<Turn<Receiver>, Error> {
+    fn work(mut self: Box<Self>, link: &mut Link) -> Result<Turn<Receiver>, Error> {
         if let Some(frame) = link.take(STEP_REMASKED) {
             let unmasked = multiply_peer(&self.inverse, points(&frame, 0), &mut self.seen)?;
             self.own_tags.append(&mut self.tagger.tags(&unmasked));
@@ -172,7 +172,7 @@ impl Counting {
             return Ok(Turn::Next(Receiver::Collecting(self)));
         };
         let checks = link.verify_finish(&finish)?;
-        let Self { own_tags, peer_tags, .. } = self;
+        let Self { own_tags, peer_tags, .. } = *self;
         Ok(Turn::Next(Receiver::Ending(Ending { own_tags, peer_tags, done_sent: false, checks })))
     }
 }
