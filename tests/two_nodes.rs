@@ -1,0 +1,182 @@
+//! Two nodes in one process, each on its own port, over mutual TLS: every protocol from tables to result.
+
+use anyhow::Result;
+use symbolon_node::control_client::JobRequest;
+use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
+use symbolon_node::store::JobState;
+use symbolon_policy::{ColumnUse, Protocol, ResultKind};
+use symbolon_tables::{Duplicates, Format};
+use symbolon_tests::{Node, Pair};
+
+const BANK: &str = "id,name\n7,Ann\n2,Bob\n,Nobody\n3,Cy\nx,Bad\n11,Di\n";
+const BUREAU: &str = "key,grade,balance,secret\n2,A,1.50,x\n3,,2.25,y\n4,C,3.00,z\n3,D,9.75,w\n";
+
+async fn pair(duplicates: Duplicates) -> Result<Pair> {
+    let pair = Pair::start(&[]).await?;
+    pair.table(&pair.bank, "customers", "id", BANK, Duplicates::Reject).await?;
+    pair.table(&pair.bureau, "files", "key", BUREAU, duplicates).await?;
+    Ok(pair)
+}
+
+async fn options(pair: &Pair, protocol: Protocol, result: ResultKind) -> Result<DraftOptions> {
+    let released = |bytes_max| DraftColumn { column_use: ColumnUse::AfterMatch, bytes_max };
+    let columns = [("grade".to_owned(), released(Some(4))), ("balance".to_owned(), released(None))];
+    let to = if protocol == Protocol::EcdhMutual { DraftRecipient::Both } else { DraftRecipient::Own };
+    Ok(DraftOptions {
+        table: "customers".to_owned(),
+        peer: "bureau".to_owned(),
+        partner_card: pair.bureau.home().table_card("files").await?,
+        title: "Grades".to_owned(),
+        purpose: "Credit check of common customers".to_owned(),
+        allow: vec![DraftAllow { protocol, result, to }],
+        valid_from: None,
+        valid_days: 30,
+        runs_max: 2,
+        rows_total_max: None,
+        intersection_min: 0,
+        own: DraftSide::default(),
+        partner: DraftSide { columns: columns.into(), ..DraftSide::default() },
+    })
+}
+
+fn request(agreement_id: &str, result: ResultKind) -> JobRequest {
+    JobRequest { agreement_id: agreement_id.to_owned(), result: Some(result), ..JobRequest::default() }
+}
+
+async fn finished(node: &Node, job: &str) -> Result<()> {
+    let report = node.wait(job).await?;
+    assert_eq!(report.state, JobState::Done, "{report:?}");
+    Ok(())
+}
+
+async fn result_text(node: &Node, job: &str) -> Result<String> {
+    let record = node.home().result_show(job).await?.record;
+    Ok(std::fs::read_to_string(record.directory.join(record.file.expect("a file")))?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bank_learns_the_agreed_columns_of_common_customers() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+    finished(&pair.bank, &job).await?;
+    assert_eq!(result_text(&pair.bank, &job).await?, "id,name,grade,balance\n2,Bob,A,1.50\n3,Cy,,2.25\n");
+
+    let view = pair.bank.home().result_show(&job).await?;
+    assert_eq!(view.manifest.matched, Some(2));
+    assert_eq!(view.manifest.role, "receiver");
+    assert_eq!(view.manifest.file.as_ref().map(|file| file.rows), Some(2));
+
+    let theirs = pair.last_job(&pair.bureau).await?;
+    assert_eq!(theirs.state, JobState::Done);
+    assert_eq!(theirs.sid, pair.last_job(&pair.bank).await?.sid);
+    assert!(pair.bureau.home().result_show(&theirs.id.to_string()).await.is_err(), "the bureau learns nothing");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_rows_of_a_key_come_and_go_into_parquet() -> Result<()> {
+    let pair = pair(Duplicates::All).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let mut wanted = request(&agreement, ResultKind::Enrich);
+    wanted.columns = vec!["grade".to_owned()];
+    wanted.own_columns = vec!["id".to_owned()];
+    let job = pair.bank.create(wanted.clone()).await?;
+    finished(&pair.bank, &job).await?;
+    let text = result_text(&pair.bank, &job).await?;
+    let mut lines: Vec<_> = text.lines().skip(1).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["2,A", "3,", "3,D"]);
+
+    wanted.output = Some(Format::Parquet);
+    let job = pair.bank.create(wanted.clone()).await?;
+    finished(&pair.bank, &job).await?;
+    assert!(pair.bank.home().result_show(&job).await?.record.directory.join("result.parquet").exists());
+
+    // The agreement allows two runs.
+    let refused = pair.bank.create(wanted).await.unwrap_err().to_string();
+    assert!(refused.contains("run"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_learn_the_common_keys() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhMutual, ResultKind::Match).await?).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Match)).await?;
+    finished(&pair.bank, &job).await?;
+    assert_eq!(result_text(&pair.bank, &job).await?, "id,name\n2,Bob\n3,Cy\n");
+    let theirs = pair.last_job(&pair.bureau).await?.id.to_string();
+    finished(&pair.bureau, &theirs).await?;
+    let text = result_text(&pair.bureau, &theirs).await?;
+    assert_eq!(text, "key,grade,balance,secret\n2,A,1.50,x\n3,,2.25,y\n");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_is_a_number_and_nothing_else() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhCardinality, ResultKind::Count).await?).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Count)).await?;
+    finished(&pair.bank, &job).await?;
+    let view = pair.bank.home().result_show(&job).await?;
+    assert_eq!((view.manifest.matched, view.record.file), (Some(2), None));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_is_one_job() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let mut wanted = request(&agreement, ResultKind::Enrich);
+    wanted.request_id = Some("monday".to_owned());
+    let first = pair.bank.create(wanted.clone()).await?;
+    let again = pair.bank.create(wanted.clone()).await?;
+    assert_eq!(first, again);
+    finished(&pair.bank, &first).await?;
+    assert_eq!(pair.bank.create(wanted.clone()).await?, first, "also when it has ended");
+    wanted.columns = vec!["grade".to_owned()];
+    assert!(pair.bank.create(wanted).await.is_err(), "another request under the same id");
+    assert_eq!(pair.bank.home().job_list(10).await?.len(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_matches_stay_with_the_node_that_found_them() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?;
+    options.intersection_min = 3;
+    let agreement = pair.agree(&options).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+    let report = pair.bank.wait(&job).await?;
+    assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some("INTERSECTION_BELOW_MINIMUM"));
+    assert!(!pair.bank.home().settings().results_dir().join(&job).exists(), "nothing is left behind");
+    let theirs = pair.last_job(&pair.bureau).await?;
+    assert_eq!(theirs.state, JobState::Done, "the peer sees a run like any other");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_agreement_does_not_give_is_refused_at_once() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let mut wanted = request(&agreement, ResultKind::Enrich);
+    wanted.columns = vec!["secret".to_owned()];
+    let refused = pair.bank.create(wanted).await.unwrap_err().to_string();
+    assert!(refused.contains("never"), "{refused}");
+    assert!(pair.bureau.home().job_list(10).await?.is_empty(), "the peer heard nothing of it");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_stopped_is_unreachable_and_the_job_says_so() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let Pair { dir: _dir, bank, bureau } = pair;
+    bureau.stop().await?;
+    let job = bank.create(request(&agreement, ResultKind::Enrich)).await?;
+    let report = bank.wait(&job).await?;
+    assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some("PEER_UNREACHABLE"));
+    bank.stop().await?;
+    Ok(())
+}
