@@ -1,0 +1,48 @@
+//! The configuration file that `symbolon init` writes.
+
+use std::fmt::Write;
+
+use super::limits::{COMMENTS, RawLimits};
+use super::{RawControl, RawTelemetry};
+
+/// Writes every setting with its default and a comment.
+pub(super) fn render(institution: &str, listen: &str, advertise: &str) -> String {
+    let control = RawControl::default();
+    let telemetry = RawTelemetry::default();
+    let mut text = String::from("# Configuration of a symbolon node. Paths are relative to this directory.\n\n");
+    entry(&mut text, "The institution's name, as it stands in its card and in agreements.", "institution", institution);
+    entry(&mut text, "Address and port of the peer port (override: SYMBOLON_LISTEN).", "listen", listen);
+    let comment = "Host and port under which partners reach the peer port (override: SYMBOLON_ADVERTISE).";
+    entry(&mut text, comment, "advertise", advertise);
+    text.push_str("[control]\n");
+    let comment = "Unix socket of the control service; only this user may open it.";
+    entry(&mut text, comment, "socket", &control.socket.to_string_lossy());
+    text.push_str(
+        "# A control port over TCP, for operators with one of the certificates named, and for nobody else.\n",
+    );
+    text.push_str("# [control.tcp]\n# listen = \"127.0.0.1:7444\"\n# operators = [\"operators/alice.crt\"]\n\n");
+    text.push_str("[telemetry]\n");
+    let format = toml::Value::try_from(telemetry.format).ok();
+    let format = format.as_ref().and_then(toml::Value::as_str).unwrap_or("text");
+    entry(&mut text, "Form of the log on stderr: text or json (override: SYMBOLON_LOG_FORMAT).", "format", format);
+    let comment = "What is logged, such as info or symbolon_node=debug,info (override: SYMBOLON_LOG).";
+    entry(&mut text, comment, "filter", &telemetry.filter);
+    text.push_str("[limits]\n");
+    let limits = toml::Table::try_from(RawLimits::default()).unwrap_or_default();
+    for (key, comment) in COMMENTS {
+        if let Some(value) = limits.get(*key) {
+            line(&mut text, &format!("# {comment}\n{key} = {value}"));
+        }
+    }
+    text
+}
+
+fn entry(text: &mut String, comment: &str, key: &str, value: &str) {
+    let value = toml::Value::String(value.to_owned());
+    line(text, &format!("# {comment}\n{key} = {value}\n"));
+}
+
+fn line(text: &mut String, content: &str) {
+    // Writing to a String cannot fail.
+    writeln!(text, "{content}").unwrap_or_default();
+}

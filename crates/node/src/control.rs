@@ -1,0 +1,178 @@
+//! The control service: the operations of [`Home`] and the jobs of the running node, for tools in any language.
+//!
+//! Nothing is decided here. Each call is turned into the node's types, carried out, and turned back; errors become
+//! statuses with their documented reason in [`status`](crate::status).
+
+use std::pin::Pin;
+
+use symbolon_wire::v1;
+use symbolon_wire::v1::control_service_server::{ControlService, ControlServiceServer};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status};
+
+use crate::convert::control as convert;
+use crate::error::Error;
+use crate::home::Home;
+use crate::jobs::Jobs;
+use crate::ops::agreements::{AgreementInput, AgreementView};
+use crate::store::AgreementRecord;
+
+/// How many jobs are listed when the caller does not say.
+const JOBS_LISTED_DEFAULT: u32 = 100;
+
+/// The control service of a node.
+#[derive(Debug, Clone)]
+pub struct Control {
+    home: Home,
+    jobs: Jobs,
+}
+
+/// Makes the gRPC service to be served on the control socket.
+#[must_use]
+pub fn service(home: Home, jobs: Jobs) -> ControlServiceServer<Control> {
+    let document_bytes_max = home.settings().limits.document_bytes_max;
+    // A request is at most a document and a few short fields.
+    ControlServiceServer::new(Control { home, jobs }).max_decoding_message_size(document_bytes_max + 4096)
+}
+
+impl Control {
+    async fn view(&self, record: &AgreementRecord) -> Result<AgreementView, Error> {
+        self.home.agreement_show(&hex::encode(record.id)).await
+    }
+}
+
+fn text(document: &[u8]) -> Result<String, Error> {
+    crate::ops::text_of(document).map(str::to_owned)
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl ControlService for Control {
+    async fn get_node(&self, _request: Request<v1::GetNodeRequest>) -> Answer<v1::GetNodeResponse> {
+        Ok(Response::new(convert::node(self.home.node_info()?)))
+    }
+
+    async fn list_tables(&self, _request: Request<v1::ListTablesRequest>) -> Answer<v1::ListTablesResponse> {
+        let tables = self.home.table_list().await?;
+        Ok(Response::new(v1::ListTablesResponse { tables: tables.iter().map(convert::table).collect() }))
+    }
+
+    async fn add_table(&self, request: Request<v1::AddTableRequest>) -> Answer<v1::AddTableResponse> {
+        let v1::AddTableRequest { table, replace } = request.into_inner();
+        let remedy = "give a table with name, path and key";
+        let table = table.ok_or(Error::Misuse { what: "no table is given", remedy })?;
+        let name = table.name.clone();
+        let added = self.home.table_add(&name, convert::table_spec(table)?, replace).await?;
+        Ok(Response::new(v1::AddTableResponse { table: Some(convert::table(&added.record)) }))
+    }
+
+    async fn check_table(&self, request: Request<v1::CheckTableRequest>) -> Answer<v1::CheckTableResponse> {
+        let report = self.home.table_check(&request.into_inner().name).await?;
+        Ok(Response::new(v1::CheckTableResponse { report: Some(convert::report(report)) }))
+    }
+
+    async fn get_card(&self, _request: Request<v1::GetCardRequest>) -> Answer<v1::GetCardResponse> {
+        let card = self.home.card()?;
+        Ok(Response::new(v1::GetCardResponse { card: card.to_toml(), fingerprint: card.fingerprint().to_string() }))
+    }
+
+    async fn list_peers(&self, _request: Request<v1::ListPeersRequest>) -> Answer<v1::ListPeersResponse> {
+        let peers = self.home.peer_list().await?;
+        let peers = peers.iter().map(convert::peer).collect::<Result<_, Error>>()?;
+        Ok(Response::new(v1::ListPeersResponse { peers }))
+    }
+
+    async fn add_peer(&self, request: Request<v1::AddPeerRequest>) -> Answer<v1::AddPeerResponse> {
+        let v1::AddPeerRequest { name, card, endpoint, replace } = request.into_inner();
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let (name, endpoint) = (given(&name), given(&endpoint));
+        let peer = self.home.peer_add(name.as_deref(), &card, endpoint.as_deref(), replace).await?;
+        Ok(Response::new(v1::AddPeerResponse { peer: Some(convert::peer(&peer)?) }))
+    }
+
+    async fn list_agreements(
+        &self,
+        _request: Request<v1::ListAgreementsRequest>,
+    ) -> Answer<v1::ListAgreementsResponse> {
+        let agreements = self.home.agreement_list().await?;
+        let agreements = agreements.iter().map(convert::agreement).collect();
+        Ok(Response::new(v1::ListAgreementsResponse { agreements }))
+    }
+
+    async fn get_agreement(&self, request: Request<v1::GetAgreementRequest>) -> Answer<v1::GetAgreementResponse> {
+        let view = self.home.agreement_show(&request.into_inner().id).await?;
+        Ok(Response::new(v1::GetAgreementResponse {
+            agreement: Some(convert::agreement(&view)),
+            summary: convert::summary(&view),
+            document: view.document,
+        }))
+    }
+
+    async fn sign_agreement(&self, request: Request<v1::SignAgreementRequest>) -> Answer<v1::SignAgreementResponse> {
+        let input = convert::agreement_input(request.into_inner().agreement)?;
+        let signed = self.home.agreement_sign(input).await?;
+        let view = self.view(&signed.record).await?;
+        let document = text(&signed.document)?;
+        Ok(Response::new(v1::SignAgreementResponse { agreement: Some(convert::agreement(&view)), document }))
+    }
+
+    async fn send_agreement(&self, request: Request<v1::SendAgreementRequest>) -> Answer<v1::SendAgreementResponse> {
+        let record = self.home.agreement_send(AgreementInput::Id(request.into_inner().id)).await?;
+        let view = self.view(&record).await?;
+        Ok(Response::new(v1::SendAgreementResponse { agreement: Some(convert::agreement(&view)) }))
+    }
+
+    async fn accept_agreement(
+        &self,
+        request: Request<v1::AcceptAgreementRequest>,
+    ) -> Answer<v1::AcceptAgreementResponse> {
+        let document = request.into_inner().document.into_bytes();
+        let accepted = self.home.agreement_accept(AgreementInput::Document(document)).await?;
+        let view = self.view(&accepted.record).await?;
+        Ok(Response::new(v1::AcceptAgreementResponse { agreement: Some(convert::agreement(&view)) }))
+    }
+
+    async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
+        let request = request.into_inner();
+        let agreement = self.home.agreement_show(&request.agreement_id).await?;
+        let job = self.jobs.create(convert::new_job(request, agreement.record.id)?).await?;
+        Ok(Response::new(v1::CreateJobResponse { job: Some(convert::job(&job)) }))
+    }
+
+    async fn get_job(&self, request: Request<v1::GetJobRequest>) -> Answer<v1::GetJobResponse> {
+        let job = self.home.job_show(&request.into_inner().id).await?;
+        Ok(Response::new(v1::GetJobResponse { job: Some(convert::job(&job)) }))
+    }
+
+    async fn list_jobs(&self, request: Request<v1::ListJobsRequest>) -> Answer<v1::ListJobsResponse> {
+        let limit = match request.into_inner().limit {
+            0 => JOBS_LISTED_DEFAULT,
+            limit => limit,
+        };
+        let jobs = self.home.job_list(limit).await?;
+        Ok(Response::new(v1::ListJobsResponse { jobs: jobs.iter().map(convert::job).collect() }))
+    }
+
+    async fn cancel_job(&self, request: Request<v1::CancelJobRequest>) -> Answer<v1::CancelJobResponse> {
+        let job = self.home.job_show(&request.into_inner().id).await?;
+        let job = self.jobs.cancel(job.id).await?;
+        Ok(Response::new(v1::CancelJobResponse { job: Some(convert::job(&job)) }))
+    }
+
+    type WatchJobStream = Pin<Box<dyn Stream<Item = Result<v1::WatchJobResponse, Status>> + Send>>;
+
+    async fn watch_job(&self, request: Request<v1::WatchJobRequest>) -> Answer<Self::WatchJobStream> {
+        let job = self.home.job_show(&request.into_inner().id).await?;
+        let reports = self.jobs.watch(job.id).await?;
+        Ok(Response::new(Box::pin(reports.map(|report| Ok(convert::progress(&report))))))
+    }
+
+    async fn get_result(&self, request: Request<v1::GetResultRequest>) -> Answer<v1::GetResultResponse> {
+        let view = self.home.result_show(&request.into_inner().job_id).await?;
+        Ok(Response::new(convert::result(view)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,641 @@
+//! What can go wrong in a node.
+//!
+//! The text of an error says what happened, [`Error::remedy`] what to do about it. No variant carries an identifier of
+//! a record, a key or plaintext; paths are the operator's own. [`Error::class`] decides exit codes and gRPC codes,
+//! [`Error::reason`] is the documented word of `ErrorInfo` and of failed jobs, [`Error::label`] the word of metrics.
+//! [`describe`] explains a reason that came over a socket or out of the database.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+pub use reason::{Described, describe};
+
+mod reason;
+
+/// An error of the node.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The peer broke the protocol: an attack or a bug over there.
+    #[error(transparent)]
+    PeerMisbehaved(#[from] PeerMisbehaved),
+    /// The peer is honest but does not fit: version, normaliser, certificate.
+    #[error(transparent)]
+    PeerIncompatible(#[from] PeerIncompatible),
+    /// The peer cannot be reached, is silent, or ended the session.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// A limit of this node is exceeded.
+    #[error("{what} is {got}, this node's limit is {max}")]
+    LimitExceeded {
+        /// What is limited.
+        what: &'static str,
+        /// The largest value allowed.
+        max: u64,
+        /// The value found.
+        got: u64,
+    },
+    /// The agreement does not permit it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Something named does not exist.
+    #[error("no such {what}")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Something of that name exists and stays as it is.
+    #[error("{what} exists already and was left as it is")]
+    AlreadyExists {
+        /// The kind of thing.
+        what: &'static str,
+    },
+    /// The caller's request cannot be carried out as given.
+    #[error("{what}")]
+    Misuse {
+        /// What is wrong.
+        what: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The configuration file or an override is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key file is missing, malformed or open to others.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The surroundings failed: disk, database, entropy, network set-up.
+    #[error(transparent)]
+    Environment(#[from] Environment),
+    /// No node answers on the control socket.
+    #[error("no node answers on {}", socket.display())]
+    NodeNotRunning {
+        /// The socket tried.
+        socket: PathBuf,
+    },
+    /// The node answered a control request with an error.
+    #[error("{text}")]
+    Reported {
+        /// What the node reported, as documented.
+        reported: Described,
+        /// What the node said, as received.
+        text: Box<str>,
+        /// The number under which the node's log has the details.
+        incident: Option<String>,
+    },
+    /// The operator cancelled the job.
+    #[error("the job was cancelled")]
+    Cancelled,
+    /// The node was stopped or killed while the job ran.
+    #[error("the node stopped while the job ran")]
+    Interrupted,
+    /// The document is not a valid agreement, card or signature.
+    #[error(transparent)]
+    Policy(#[from] symbolon_policy::Error),
+    /// The table cannot be used as described.
+    #[error(transparent)]
+    Tables(#[from] symbolon_tables::Error),
+    /// The protocol machine stopped.
+    #[error(transparent)]
+    Psi(#[from] symbolon_psi::Error),
+    /// A cryptographic primitive refused its input.
+    #[error("{0}")]
+    Primitives(#[from] symbolon_primitives::Error),
+}
+
+/// The class of an error: decides the exit code of the tool and the gRPC code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The peer broke the protocol.
+    PeerMisbehaved,
+    /// The peer does not fit this node.
+    PeerIncompatible,
+    /// The peer cannot be reached or went away.
+    Unavailable,
+    /// A limit is exceeded.
+    LimitExceeded,
+    /// The agreement or its signatures do not permit it.
+    Refused,
+    /// Something named does not exist.
+    NotFound,
+    /// Something of that name exists.
+    AlreadyExists,
+    /// The request or a document is wrong.
+    Misuse,
+    /// The table's file or its description is wrong.
+    Tables,
+    /// The configuration or a key file is wrong.
+    Config,
+    /// The surroundings failed: disk, database, entropy, network set-up.
+    Environment,
+    /// Cancelled by the operator or by a stop.
+    Cancelled,
+    /// No node answers on the control socket.
+    NodeNotRunning,
+    /// A fault of this program.
+    Internal,
+}
+
+/// Ways in which a peer breaks the protocol.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PeerMisbehaved {
+    /// A signature of the peer does not verify.
+    #[error("the peer's signature over the {what} does not verify")]
+    Signature {
+        /// The signed object.
+        what: &'static str,
+    },
+    /// A value that is used once came a second time.
+    #[error("the peer sent a {what} a second time")]
+    Replay {
+        /// The value.
+        what: &'static str,
+    },
+    /// A message came where another one is due.
+    #[error("the peer sent {got} where {expected} is due")]
+    UnexpectedMessage {
+        /// The message due.
+        expected: &'static str,
+        /// The message that came.
+        got: &'static str,
+    },
+    /// A message does not decode.
+    #[error("the peer sent a malformed {what}")]
+    Malformed {
+        /// The message.
+        what: &'static str,
+    },
+    /// A frame or message is larger than allowed.
+    #[error("the peer sent a {what} of {got} bytes, the limit is {max}")]
+    Oversized {
+        /// The message.
+        what: &'static str,
+        /// The largest size.
+        max: u64,
+        /// The size found.
+        got: u64,
+    },
+    /// The peer names an institution it is not.
+    #[error("the peer speaks for another institution than its certificate shows")]
+    WrongInstitution,
+    /// The peer sent a document for an agreement this node did not propose to it.
+    #[error("the peer returned a signature for an agreement it was not offered")]
+    UnknownDocument,
+}
+
+/// Ways in which an honest peer does not fit.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PeerIncompatible {
+    /// The peer speaks another version of the exchange.
+    #[error("the peer speaks exchange version {got}, this node {expected}")]
+    Version {
+        /// Our version.
+        expected: u32,
+        /// The peer's version.
+        got: u32,
+    },
+    /// The peer normalises keys by other rules, which would lose matches silently.
+    #[error("the peer normalises keys by other rules")]
+    Normaliser,
+    /// The certificate of the peer is not the pinned one.
+    #[error("the peer shows another certificate than its card")]
+    Certificate,
+    /// The clocks of both nodes are too far apart to tell a fresh offer from an old one.
+    #[error("the clocks of both nodes differ by {got} s, the limit is {max} s")]
+    Clock {
+        /// The largest difference.
+        max: u64,
+        /// The difference found.
+        got: u64,
+    },
+    /// The peer's declared sizes are not those of the agreement.
+    #[error("the peer declares another {what} than the agreement gives")]
+    Sizes {
+        /// What differs.
+        what: &'static str,
+    },
+    /// The peer has no record of the agreement.
+    #[error("the peer does not hold this agreement as active")]
+    UnknownAgreement,
+}
+
+/// Ways in which a peer is not there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// No connection could be made.
+    #[error("the peer cannot be reached")]
+    Unreachable,
+    /// The peer closed the connection because it does not know our certificate.
+    #[error("the peer refused this node's certificate")]
+    RefusedByPeer,
+    /// What answers is no node of this release.
+    #[error("what answers at the peer's address is not a node this release can speak to")]
+    NotANode,
+    /// The peer sent nothing for too long.
+    #[error("the peer was silent for {seconds} s")]
+    Silent {
+        /// The limit that ran out.
+        seconds: u64,
+    },
+    /// The session took longer than allowed.
+    #[error("the session took more than {seconds} s")]
+    TooLong {
+        /// The limit that ran out.
+        seconds: u64,
+    },
+    /// The connection broke.
+    #[error("the connection to the peer broke")]
+    Disconnected,
+    /// The peer ended the session with a reason.
+    #[error("the peer ended the session ({reason})")]
+    Aborted {
+        /// The documented reason, or `OTHER`.
+        reason: &'static str,
+    },
+    /// This node is stopping or already runs as many jobs as allowed.
+    #[error("this node takes no further job at the moment ({what})")]
+    Busy {
+        /// Why.
+        what: &'static str,
+    },
+}
+
+/// Why the agreement does not permit it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The decision over agreement, request and budget.
+    #[error("{0}")]
+    Decision(symbolon_policy::Reason),
+    /// The agreement is not signed by both parties.
+    #[error("the agreement is not active, a signature is missing")]
+    NotActive,
+    /// The document changed after it was signed.
+    #[error("the agreement was edited after it was signed")]
+    Edited,
+    /// The agreement is between others.
+    #[error("this institution is no party of the agreement")]
+    NotAParty,
+    /// The other party is not among the known peers.
+    #[error("the other party of the agreement is not a known peer")]
+    UnknownPeer,
+    /// The agreement names another certificate than the peer's card or our own.
+    #[error("the agreement pins another TLS certificate than the card")]
+    PinDiffers,
+    /// Our side of the agreement does not match the table.
+    #[error("our side of the agreement does not fit table ({what})")]
+    TableDiffers {
+        /// What differs.
+        what: &'static str,
+    },
+    /// The agreement was made for other normaliser rules than this node's.
+    #[error("the agreement was made for other normaliser rules than this node's")]
+    Normaliser,
+    /// Fewer matches than the agreement's minimum; the result was not written.
+    #[error("fewer matches than the agreement's minimum")]
+    BelowMinimum,
+}
+
+/// What is wrong in the configuration.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file is not the expected TOML.
+    #[error("node.toml cannot be read as configuration\n{source}")]
+    Syntax {
+        /// Where and why.
+        source: toml::de::Error,
+    },
+    /// A value is outside its range.
+    #[error("{key} in node.toml must be {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The values allowed.
+        expected: &'static str,
+    },
+    /// An environment variable is wrong.
+    #[error("environment variable {name} must be {expected}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// The values allowed.
+        expected: &'static str,
+    },
+    /// The home directory holds no node.
+    #[error("{} holds no node", home.display())]
+    NoHome {
+        /// The directory looked at.
+        home: PathBuf,
+    },
+    /// The home directory already holds a node.
+    #[error("{} already holds a node and was left as it is", home.display())]
+    HomeExists {
+        /// The directory looked at.
+        home: PathBuf,
+    },
+    /// Another process serves this home.
+    #[error("another symbolon process serves {}", home.display())]
+    HomeInUse {
+        /// The home.
+        home: PathBuf,
+    },
+}
+
+/// What is wrong with a key file.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// Group or others may read the file.
+    #[error("{} may be read by others than its owner", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not a key of the expected kind.
+    #[error("{} holds no {expected}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The content expected.
+        expected: &'static str,
+    },
+    /// The certificate does not belong to the key.
+    #[error("keys/tls.crt does not belong to keys/tls.key")]
+    Mismatch,
+    /// A certificate cannot be made from the names given.
+    #[error("no certificate can be made for these names")]
+    Certificate,
+}
+
+/// What was done with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileAction {
+    /// Reading it.
+    Read,
+    /// Writing it.
+    Write,
+    /// Creating it.
+    Create,
+    /// Removing it.
+    Remove,
+}
+
+impl std::fmt::Display for FileAction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "written",
+            Self::Create => "created",
+            Self::Remove => "removed",
+        })
+    }
+}
+
+/// What failed around the node.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Environment {
+    /// The disk is full.
+    #[error("no space left for {}", path.display())]
+    DiskFull {
+        /// The file that was written.
+        path: PathBuf,
+    },
+    /// A file operation failed.
+    #[error("{} cannot be {action} ({source})", path.display())]
+    File {
+        /// What was done.
+        action: FileAction,
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A file that should be text is not.
+    #[error("{} is not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database failed.
+    #[error("the state database failed ({source})")]
+    Database {
+        /// The cause.
+        source: sqlx::Error,
+    },
+    /// The database could not be brought to the present form.
+    #[error("state.db cannot be brought to this release's form")]
+    Migration {
+        /// The cause.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A row of the database is not what this release wrote.
+    #[error("state.db holds a malformed {what}")]
+    Corrupt {
+        /// The column or record.
+        what: &'static str,
+    },
+    /// The system gave no randomness.
+    #[error("the system gives no randomness")]
+    Entropy,
+    /// A socket could not be set up.
+    #[error("{what} cannot listen ({source})")]
+    Listen {
+        /// Which socket.
+        what: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+    /// TLS could not be set up from the node's own keys.
+    #[error("TLS cannot be set up from keys/tls.key and keys/tls.crt")]
+    Tls,
+    /// A worker ended without an answer.
+    #[error("a worker of the node stopped unexpectedly")]
+    Worker,
+}
+
+impl Error {
+    /// The documented word for `ErrorInfo` and for failed jobs, in upper snake case.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::PeerMisbehaved(inner) => inner.reason(),
+            Self::PeerIncompatible(inner) => inner.reason(),
+            Self::Unavailable(inner) => inner.reason(),
+            Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
+            Self::Refused(inner) => inner.reason(),
+            Self::NotFound { .. } => "NOT_FOUND",
+            Self::AlreadyExists { .. } => "ALREADY_EXISTS",
+            Self::Misuse { .. } => "INVALID_REQUEST",
+            Self::Config(inner) => inner.reason(),
+            Self::Keys(inner) => inner.reason(),
+            Self::Environment(inner) => inner.reason(),
+            Self::NodeNotRunning { .. } => "NODE_NOT_RUNNING",
+            Self::Reported { reported, .. } => reported.reason,
+            Self::Cancelled => "CANCELLED",
+            Self::Interrupted => "INTERRUPTED",
+            Self::Policy(inner) => match inner {
+                symbolon_policy::Error::SignatureInvalid { .. } => "AGREEMENT_EDITED",
+                symbolon_policy::Error::CardSignatureInvalid => "CARD_EDITED",
+                symbolon_policy::Error::SignerNotParty => "NOT_A_PARTY",
+                _ => "DOCUMENT_INVALID",
+            },
+            Self::Tables(inner) => reason::by_label(inner.label(), "TABLE_UNUSABLE"),
+            Self::Psi(inner) => reason::by_label(inner.label(), "PROTOCOL_FAILED"),
+            Self::Primitives(_) => "CRYPTO_REFUSED",
+        }
+    }
+
+    /// The class, for exit codes and gRPC codes.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        describe(self.reason()).map_or(Class::Internal, |described| described.class)
+    }
+
+    /// What to do about it, in one sentence; empty when the text of the error says it already.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::NotFound { remedy, .. } | Self::Misuse { remedy, .. } => remedy,
+            Self::Tables(_) | Self::Policy(_) | Self::Refused(Refused::Decision(_)) => "",
+            _ => describe(self.reason()).map_or("", |described| described.remedy),
+        }
+    }
+
+    /// The stable word for metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Tables(inner) => inner.label(),
+            Self::Psi(inner) => inner.label(),
+            Self::Primitives(inner) => inner.label(),
+            _ => self.reason(),
+        }
+    }
+}
+
+impl PeerMisbehaved {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Signature { .. } => "SIGNATURE_INVALID",
+            Self::Replay { .. } => "PEER_REPLAY",
+            Self::UnexpectedMessage { .. } => "PEER_UNEXPECTED_MESSAGE",
+            Self::Malformed { .. } => "PEER_MALFORMED_MESSAGE",
+            Self::Oversized { .. } => "PEER_OVERSIZED",
+            Self::WrongInstitution => "PEER_WRONG_INSTITUTION",
+            Self::UnknownDocument => "PEER_UNKNOWN_DOCUMENT",
+        }
+    }
+}
+
+impl PeerIncompatible {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "PEER_VERSION",
+            Self::Normaliser => "PEER_NORMALISER",
+            Self::Certificate => "PEER_CERTIFICATE",
+            Self::UnknownAgreement => "PEER_UNKNOWN_AGREEMENT",
+            Self::Clock { .. } => "PEER_CLOCK",
+            Self::Sizes { .. } => "PEER_SIZES",
+        }
+    }
+}
+
+impl Unavailable {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "PEER_UNREACHABLE",
+            Self::Silent { .. } => "PEER_SILENT",
+            Self::TooLong { .. } => "SESSION_TOO_LONG",
+            Self::Disconnected => "PEER_GONE",
+            Self::RefusedByPeer => "PEER_REFUSED_US",
+            Self::NotANode => "PEER_NOT_A_NODE",
+            Self::Aborted { .. } => "PEER_ABORTED",
+            Self::Busy { .. } => "NODE_BUSY",
+        }
+    }
+}
+
+impl Refused {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Decision(reason) => reason.label(),
+            Self::NotActive => "AGREEMENT_NOT_ACTIVE",
+            Self::Edited => "AGREEMENT_EDITED",
+            Self::NotAParty => "NOT_A_PARTY",
+            Self::UnknownPeer => "UNKNOWN_PEER",
+            Self::PinDiffers => "PIN_DIFFERS",
+            Self::TableDiffers { .. } => "TABLE_DIFFERS",
+            Self::Normaliser => "NORMALISER_DIFFERS",
+            Self::BelowMinimum => "INTERSECTION_BELOW_MINIMUM",
+        }
+    }
+}
+
+impl ConfigError {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } => "CONFIG_SYNTAX",
+            Self::Value { .. } => "CONFIG_VALUE",
+            Self::Variable { .. } => "CONFIG_VARIABLE",
+            Self::NoHome { .. } => "NO_HOME",
+            Self::HomeExists { .. } => "HOME_EXISTS",
+            Self::HomeInUse { .. } => "HOME_IN_USE",
+        }
+    }
+}
+
+impl KeysError {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::Exposed { .. } => "KEY_EXPOSED",
+            Self::Malformed { .. } => "KEY_MALFORMED",
+            Self::Mismatch => "KEY_MISMATCH",
+            Self::Certificate => "CERTIFICATE_NAMES",
+        }
+    }
+}
+
+impl Environment {
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::DiskFull { .. } => "DISK_FULL",
+            Self::File { .. } => "FILE_FAILED",
+            Self::NotText { .. } => "NOT_TEXT",
+            Self::Database { .. } => "DATABASE_FAILED",
+            Self::Migration { .. } => "DATABASE_VERSION",
+            Self::Corrupt { .. } => "DATABASE_CORRUPT",
+            Self::Entropy => "NO_RANDOMNESS",
+            Self::Listen { .. } => "LISTEN_FAILED",
+            Self::Tls => "TLS_SETUP",
+            Self::Worker => "WORKER_STOPPED",
+        }
+    }
+}
+
+impl From<symbolon_policy::Reason> for Error {
+    fn from(reason: symbolon_policy::Reason) -> Self {
+        Self::Refused(Refused::Decision(reason))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        // SQLITE_FULL is 13; SQLITE_IOERR_WRITE (778) is what a full disk gives under WAL on some file systems.
+        let full = source.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13");
+        if full {
+            return Environment::DiskFull { path: PathBuf::from("state.db") }.into();
+        }
+        Environment::Database { source }.into()
+    }
+}

@@ -1,0 +1,227 @@
+//! A node's home directory: configuration, keys and state, opened together.
+//!
+//! ```text
+//! node.toml   keys/   state.db   results/<job id>/   control.sock
+//! ```
+//!
+//! The operations on a home are methods of [`Home`], in [`crate::ops`]. They read the store anew each time and work
+//! with or without a running node.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::config::{self, Env, Settings, split_endpoint};
+use crate::error::{ConfigError, Environment, Error, FileAction};
+use crate::files;
+use crate::keys::Keys;
+use crate::store::{JobId, SqliteStore, Store};
+
+const LOCK_FILE: &str = "node.lock";
+
+/// An open home. Clones share keys and store.
+#[derive(Debug, Clone)]
+pub struct Home {
+    settings: Arc<Settings>,
+    keys: Arc<Keys>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What a new node is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InitOptions {
+    /// The directory to make.
+    pub home: PathBuf,
+    /// The institution's name.
+    pub institution: String,
+    /// Address and port of the peer port, such as `0.0.0.0:7443`.
+    pub listen: String,
+    /// Host and port under which partners reach it.
+    pub advertise: String,
+}
+
+/// Held by the process that serves a home; a second one is refused.
+#[derive(Debug)]
+pub struct HomeLock {
+    _file: File,
+}
+
+/// Makes the home of a new node: configuration, keys, empty state. All of it appears at once or not at all.
+///
+/// # Errors
+/// [`ConfigError::HomeExists`] when the directory holds a node, [`Error::Misuse`] when it holds anything else;
+/// [`ConfigError`] for a name or address that cannot be used; environment errors.
+pub async fn init(options: InitOptions, clock: Arc<dyn Clock>) -> Result<Home, Error> {
+    let home = absolute(&options.home)?;
+    let text = Settings::template(&options.institution, &options.listen, &options.advertise);
+    let no_overrides = std::collections::BTreeMap::new();
+    Settings::from_toml(&text, &home, &no_overrides)?;
+    check_vacant(&home)?;
+
+    let staging = staging_path(&home)?;
+    let made = fill(&staging, &options, &text, clock.as_ref()).await;
+    let placed = made.and_then(|()| place(&staging, &home));
+    if let Err(error) = placed {
+        // Nothing but what this call made lies there.
+        drop(std::fs::remove_dir_all(&staging));
+        return Err(error);
+    }
+    Home::open(&home, &no_overrides, clock).await
+}
+
+impl Home {
+    /// Opens the home at `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoHome`] when there is none; what is wrong with configuration, keys or state.
+    pub async fn open(path: &Path, env: &dyn Env, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let settings = Settings::load(&absolute(path)?, env)?;
+        let keys = Keys::load(&settings.keys_dir())?;
+        let store = SqliteStore::open(&settings.state_db()).await?;
+        Ok(Self { settings: Arc::new(settings), keys: Arc::new(keys), store: Arc::new(store), clock })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The keys.
+    #[must_use]
+    pub const fn keys(&self) -> &Arc<Keys> {
+        &self.keys
+    }
+
+    /// The state.
+    #[must_use]
+    pub const fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub const fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Takes the right to serve this home until the lock is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`ConfigError::HomeInUse`] when another process holds it.
+    pub fn lock(&self) -> Result<HomeLock, Error> {
+        let path = self.settings.home.join(LOCK_FILE);
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.map_err(|source| files::failed(FileAction::Create, &path, source))?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(HomeLock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                Err(ConfigError::HomeInUse { home: self.settings.home.clone() }.into())
+            }
+            Err(errno) => Err(files::failed(FileAction::Write, &path, io::Error::from(errno))),
+        }
+    }
+
+    /// Clears what a killed process left: unfinished jobs become failed, their files and spilled frames are removed.
+    /// Only the holder of the lock calls this.
+    ///
+    /// # Errors
+    /// Environment errors.
+    pub async fn recover(&self, _lock: &HomeLock) -> Result<Vec<JobId>, Error> {
+        let interrupted = self.store.fail_unfinished(self.clock.now()).await?;
+        for job in self.result_directories()? {
+            if self.store.result(job).await?.is_none() {
+                let path = self.settings.results_dir().join(job.to_string());
+                std::fs::remove_dir_all(&path).map_err(|source| files::failed(FileAction::Remove, &path, source))?;
+            }
+        }
+        let spill = self.settings.spill_dir();
+        match std::fs::remove_dir_all(&spill) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(files::failed(FileAction::Remove, &spill, error))
+            }
+            _ => Ok(interrupted),
+        }
+    }
+
+    /// The pins of all peers' TLS keys, for the verifier; read anew at each call.
+    ///
+    /// # Errors
+    /// Environment errors of the store.
+    pub async fn pins(&self) -> Result<Vec<[u8; 32]>, Error> {
+        Ok(self.store.peers().await?.into_iter().map(|peer| peer.spki_pin).collect())
+    }
+
+    fn result_directories(&self) -> Result<Vec<JobId>, Error> {
+        let path = self.settings.results_dir();
+        let entries = match std::fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|source| files::failed(FileAction::Read, &path, source))?,
+        };
+        let mut jobs = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|source| files::failed(FileAction::Read, &path, source))?;
+            // Anything that is not named like a job is not ours to remove.
+            jobs.extend(entry.file_name().to_str().and_then(|name| name.parse::<JobId>().ok()));
+        }
+        Ok(jobs)
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|source| files::failed(FileAction::Read, path, source))
+}
+
+/// Refuses a directory that holds a node, and one that holds anything at all.
+fn check_vacant(home: &Path) -> Result<(), Error> {
+    if [config::FILE_NAME, "keys", "state.db"].iter().any(|name| home.join(name).exists()) {
+        return Err(ConfigError::HomeExists { home: home.to_path_buf() }.into());
+    }
+    let occupied = match std::fs::read_dir(home) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(source) => return Err(files::failed(FileAction::Read, home, source)),
+    };
+    if occupied {
+        let remedy = "choose a new or an empty directory for the node's home";
+        return Err(Error::Misuse { what: "the directory holds other files", remedy });
+    }
+    Ok(())
+}
+
+fn staging_path(home: &Path) -> Result<PathBuf, Error> {
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random).map_err(|_| Environment::Entropy)?;
+    let name = home.file_name().unwrap_or_default().to_string_lossy();
+    Ok(home.with_file_name(format!(".{name}.{}.part", hex::encode(random))))
+}
+
+async fn fill(staging: &Path, options: &InitOptions, text: &str, clock: &dyn Clock) -> Result<(), Error> {
+    if let Some(parent) = staging.parent() {
+        std::fs::create_dir_all(parent).map_err(|source| files::failed(FileAction::Create, parent, source))?;
+    }
+    files::create_private_dir(staging)?;
+    let host = split_endpoint(&options.advertise).map_or_else(String::new, |(host, _)| host.to_owned());
+    Keys::create(&staging.join("keys"), &options.institution, &[host], clock.now())?;
+    let store = SqliteStore::create(&staging.join("state.db")).await?;
+    store.close().await;
+    files::create_private_dir(&staging.join("results"))?;
+    files::create_new(&staging.join(config::FILE_NAME), text.as_bytes(), 0o644)
+}
+
+/// Moves the finished directory to its place; the system refuses when something has appeared there meanwhile.
+fn place(staging: &Path, home: &Path) -> Result<(), Error> {
+    std::fs::rename(staging, home).map_err(|source| match source.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            Error::from(ConfigError::HomeExists { home: home.to_path_buf() })
+        }
+        _ => files::failed(FileAction::Create, home, source),
+    })?;
+    files::sync_parent(home)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,414 @@
+//! The state of a node: tables, peers, agreements, jobs, results and what was spent.
+//!
+//! [`Store`] is what the rest of the node sees; [`sqlite::SqliteStore`] keeps it in one SQLite file. Nothing is cached:
+//! every decision reads the store anew, so that a change made by another process (the command line tool) holds at once.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
+use symbolon_policy::{Permit, Request, ResultKind, Spent};
+use symbolon_psi::Protocol;
+use symbolon_tables::{Format, TableSpec};
+
+use crate::error::{Environment, Error};
+
+pub use sqlite::SqliteStore;
+
+pub mod sqlite;
+
+/// What a store method returns: a future that can be awaited behind `dyn Store`.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// The identity of an agreement: SHA-256 over its canonical form.
+pub type AgreementId = [u8; 32];
+
+/// The identity of a job in this node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId([u8; 16]);
+
+impl JobId {
+    /// Draws a fresh identity.
+    ///
+    /// # Errors
+    /// [`Environment::Entropy`] when the system gives no randomness.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| Environment::Entropy)?;
+        Ok(Self(bytes))
+    }
+
+    /// Wraps the bytes of an identity.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobId({self})")
+    }
+}
+
+impl FromStr for JobId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let mut bytes = [0; 16];
+        match hex::decode_to_slice(text, &mut bytes) {
+            Ok(()) => Ok(Self(bytes)),
+            Err(_) => Err(Error::Misuse {
+                what: "this is not the id of a job",
+                remedy: "give the 32 hexadecimal digits that `job list` shows",
+            }),
+        }
+    }
+}
+
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Makes an enum of words: text form, parsing, and a database form.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "lowercase")]
+        #[expect(clippy::exhaustive_enums, reason = "a new state must be handled everywhere")]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// The word that stands for it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// How far an agreement is.
+    AgreementState {
+        /// Stored without a signature of either party.
+        Draft = "draft",
+        /// Signed by the other party; waits for ours.
+        Proposed = "proposed",
+        /// Signed by us; waits for the other party's signature.
+        Signed = "signed",
+        /// Signed by both.
+        Active = "active",
+    }
+}
+
+words! {
+    /// How far a job is.
+    JobState {
+        /// Recorded.
+        Created = "created",
+        /// Reading and checking the own table.
+        Checking = "checking",
+        /// Reaching the peer and agreeing on the session.
+        Connecting = "connecting",
+        /// Running the protocol.
+        Running = "running",
+        /// Ended with its result.
+        Done = "done",
+        /// Ended without a result.
+        Failed = "failed",
+        /// Ended by an operator.
+        Cancelled = "cancelled",
+    }
+}
+
+impl JobState {
+    /// Whether the job has ended.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+words! {
+    /// Which side of a session this node is.
+    Side {
+        /// This node asked for the job.
+        Initiator = "initiator",
+        /// The peer asked for the job.
+        Responder = "responder",
+    }
+}
+
+/// A registered table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TableRecord {
+    /// The name used in agreements.
+    pub name: String,
+    /// How the table is read.
+    pub spec: TableSpec,
+    /// Its rows when it was added or last checked.
+    pub rows: u64,
+    /// When it was added.
+    #[serde(serialize_with = "as_time")]
+    pub added_at: DateTime<Utc>,
+}
+
+/// A known partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PeerRecord {
+    /// The name this node uses for it.
+    pub name: String,
+    /// The name on its card.
+    pub institution: String,
+    /// Its organisation key.
+    #[serde(serialize_with = "as_hex")]
+    pub organisation_key: [u8; 32],
+    /// SHA-256 over the public key of its TLS certificate.
+    #[serde(serialize_with = "as_hex")]
+    pub spki_pin: [u8; 32],
+    /// Where its node listens, `host:port`.
+    pub endpoint: String,
+    /// Its card, as received.
+    pub card: String,
+    /// When it was added.
+    #[serde(serialize_with = "as_time")]
+    pub added_at: DateTime<Utc>,
+}
+
+/// A stored agreement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgreementRecord {
+    /// Its identity.
+    #[serde(serialize_with = "as_hex")]
+    pub id: AgreementId,
+    /// How far it is.
+    pub state: AgreementState,
+    /// Its title.
+    pub title: String,
+    /// The other party's organisation key.
+    #[serde(serialize_with = "as_hex")]
+    pub peer_key: [u8; 32],
+    /// The document, byte for byte as received or as signed here.
+    #[serde(skip)]
+    pub document: Vec<u8>,
+    /// When it was first stored.
+    #[serde(serialize_with = "as_time")]
+    pub received_at: DateTime<Utc>,
+    /// When its state last changed.
+    #[serde(serialize_with = "as_time")]
+    pub changed_at: DateTime<Utc>,
+}
+
+/// Why a job ended without a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The documented reason; [`describe`](crate::error::describe) explains it.
+    pub reason: String,
+    /// The number under which the log has the details.
+    pub incident: Option<String>,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobRecord {
+    /// Its identity.
+    pub id: JobId,
+    /// The caller's own identity of the request, which makes asking twice safe.
+    pub request_id: Option<String>,
+    /// The agreement it runs under.
+    #[serde(serialize_with = "as_hex")]
+    pub agreement_id: AgreementId,
+    /// The partner's organisation key.
+    #[serde(serialize_with = "as_hex")]
+    pub peer_key: [u8; 32],
+    /// The partner's name in the agreement.
+    pub peer: String,
+    /// Which side this node is.
+    pub side: Side,
+    /// The protocol.
+    #[serde(serialize_with = "as_text")]
+    pub protocol: Protocol,
+    /// The kind of result.
+    #[serde(serialize_with = "as_text")]
+    pub result: ResultKind,
+    /// The own table.
+    pub table: String,
+    /// The partner's columns asked for.
+    pub columns: Vec<String>,
+    /// Own columns written beside them; empty means all.
+    pub own_columns: Vec<String>,
+    /// The format of the result file.
+    pub output: Option<Format>,
+    /// The purpose, as in the agreement.
+    pub purpose: String,
+    /// How far it is.
+    pub state: JobState,
+    /// Why it ended without a result.
+    pub failure: Option<Failure>,
+    /// The session.
+    #[serde(serialize_with = "as_optional_hex")]
+    pub sid: Option<[u8; 32]>,
+    /// Rows this node declared.
+    pub rows_own: Option<u64>,
+    /// Rows the peer declared.
+    pub rows_peer: Option<u64>,
+    /// When it was created.
+    #[serde(serialize_with = "as_time")]
+    pub created_at: DateTime<Utc>,
+    /// When it was accepted and its run spent.
+    #[serde(serialize_with = "as_optional_time")]
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    #[serde(serialize_with = "as_optional_time")]
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+/// A stored result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResultRecord {
+    /// The directory with file and manifest, absolute.
+    pub directory: PathBuf,
+    /// The name of the result file; a count has none.
+    pub file: Option<String>,
+    /// Rows in the file.
+    pub rows: Option<u64>,
+    /// Matches, as far as the protocol tells this side.
+    pub matched: Option<u64>,
+    /// SHA-256 of the file.
+    #[serde(serialize_with = "as_optional_hex")]
+    pub sha256: Option<[u8; 32]>,
+    /// The manifest, JSON.
+    pub manifest: String,
+}
+
+/// What is accepted: the job, and the request that the agreement has to permit.
+#[derive(Debug, Clone)]
+pub struct Acceptance {
+    /// The job. A row of the same id that the initiator created before is completed; otherwise it is inserted.
+    pub job: JobRecord,
+    /// What the agreement has to permit.
+    pub request: Request,
+    /// The nonce of the peer's offer, refused when it was seen before.
+    pub offer_nonce: Option<[u8; 32]>,
+    /// The time of acceptance.
+    pub at: DateTime<Utc>,
+}
+
+/// The state of a node.
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Stores a table; an existing one of the name is replaced when `replace` says so, else refused.
+    fn put_table(&self, table: TableRecord, replace: bool) -> Answer<'_, ()>;
+    /// Finds a table.
+    fn table<'a>(&'a self, name: &'a str) -> Answer<'a, Option<TableRecord>>;
+    /// Lists the tables by name.
+    fn tables(&self) -> Answer<'_, Vec<TableRecord>>;
+
+    /// Stores a peer; an existing one of the name is replaced when `replace` says so, else refused.
+    fn put_peer(&self, peer: PeerRecord, replace: bool) -> Answer<'_, ()>;
+    /// Finds a peer by the name this node uses for it.
+    fn peer<'a>(&'a self, name: &'a str) -> Answer<'a, Option<PeerRecord>>;
+    /// Finds a peer by its organisation key.
+    fn peer_by_key(&self, key: [u8; 32]) -> Answer<'_, Option<PeerRecord>>;
+    /// Finds a peer by the pin of its TLS key.
+    fn peer_by_pin(&self, pin: [u8; 32]) -> Answer<'_, Option<PeerRecord>>;
+    /// Lists the peers by name.
+    fn peers(&self) -> Answer<'_, Vec<PeerRecord>>;
+
+    /// Stores an agreement, replacing an earlier state of the same one; an active one never falls back.
+    fn put_agreement(&self, agreement: AgreementRecord) -> Answer<'_, ()>;
+    /// Finds an agreement.
+    fn agreement(&self, id: AgreementId) -> Answer<'_, Option<AgreementRecord>>;
+    /// Lists the agreements, newest first.
+    fn agreements(&self) -> Answer<'_, Vec<AgreementRecord>>;
+    /// What was spent under an agreement.
+    fn spent(&self, id: AgreementId) -> Answer<'_, Spent>;
+
+    /// Records a job that its operator asked for. The same request id with the same content gives the job recorded
+    /// before; with other content it is refused.
+    fn create_job(&self, job: JobRecord) -> Answer<'_, JobRecord>;
+    /// Accepts a job in one transaction: reads the agreement and what was spent, decides, and only when permitted
+    /// records the spent run and rows, the nonce and the job. Concurrent calls never overspend.
+    fn accept_job(&self, acceptance: Acceptance) -> Answer<'_, Permit>;
+    /// Records the session of a job; a session id is used once.
+    fn record_session(&self, id: JobId, sid: [u8; 32], rows_own: u64, rows_peer: u64) -> Answer<'_, ()>;
+    /// Moves an unfinished job to another unfinished state.
+    fn set_job_state(&self, id: JobId, state: JobState) -> Answer<'_, ()>;
+    /// Ends an unfinished job.
+    fn finish_job(&self, id: JobId, end: JobEnd, at: DateTime<Utc>) -> Answer<'_, ()>;
+    /// Ends every unfinished job as interrupted, and names them.
+    fn fail_unfinished(&self, at: DateTime<Utc>) -> Answer<'_, Vec<JobId>>;
+    /// Finds a job.
+    fn job(&self, id: JobId) -> Answer<'_, Option<JobRecord>>;
+    /// Lists jobs, newest first.
+    fn jobs(&self, limit: u32) -> Answer<'_, Vec<JobRecord>>;
+    /// Finds the result of a job.
+    fn result(&self, id: JobId) -> Answer<'_, Option<ResultRecord>>;
+}
+
+/// How a job ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the ends are the final states")]
+pub enum JobEnd {
+    /// With its result; the side that learns nothing has none.
+    Done(Option<ResultRecord>),
+    /// Without a result.
+    Failed(Failure),
+    /// By an operator.
+    Cancelled(Failure),
+}
+
+pub(crate) fn as_hex<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&hex::encode(bytes))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field by reference")]
+fn as_optional_hex<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+    bytes.map(hex::encode).serialize(serializer)
+}
+
+/// RFC 3339 in UTC, to the millisecond as the database keeps it.
+pub(crate) fn time_text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}
+
+fn as_time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time_text(*time))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field by reference")]
+fn as_optional_time<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(time_text).serialize(serializer)
+}
+
+fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}

@@ -1,0 +1,269 @@
+//! The store in one SQLite file, in WAL mode, shared by the node and the command line tool.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqlSafeStr, SqlitePool};
+use symbolon_policy::{Permit, Spent};
+
+use super::{
+    Acceptance, AgreementId, AgreementRecord, AgreementState, Answer, JobEnd, JobId, JobRecord, JobState, PeerRecord,
+    ResultRecord, Store, TableRecord,
+};
+use crate::error::{Environment, Error};
+use crate::files;
+
+mod jobs;
+mod rows;
+
+/// How long a writer waits for another one; every write transaction is short.
+const BUSY_SECONDS_MAX: u64 = 10;
+const CONNECTIONS_MAX: u32 = 4;
+
+/// The migrations in order. A released one is never edited; a change is a further one.
+const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+
+/// [`Store`] over one SQLite file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    pool: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Makes a new store; only the owner may read its file.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] when the file exists; [`Environment`] when it cannot be made.
+    pub async fn create(path: &Path) -> Result<Self, Error> {
+        // SQLite gives its journal files the mode of this one.
+        files::create_new(path, b"", files::PRIVATE_FILE)?;
+        Self::open(path).await
+    }
+
+    /// Opens the store and brings it to the present form.
+    ///
+    /// # Errors
+    /// [`Environment::Database`] when there is none or it cannot be read; [`Environment::Migration`] when it is from a
+    /// newer release.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            // What was spent must survive a power cut, so every commit is synced.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(BUSY_SECONDS_MAX));
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
+        let migrations = MIGRATIONS.iter().map(|&(version, description, sql)| {
+            Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        });
+        let migrator = Migrator::with_migrations(migrations.collect());
+        migrator.run(&pool).await.map_err(|source| Environment::Migration { source })?;
+        Ok(Self { pool })
+    }
+
+    /// Closes the connections; open transactions are rolled back.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    async fn put_table(&self, table: TableRecord, replace: bool) -> Result<(), Error> {
+        let sql = if replace {
+            "INSERT INTO tables (name, spec, rows, added_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (name) DO UPDATE SET spec = $2, rows = $3, added_at = $4"
+        } else {
+            "INSERT INTO tables (name, spec, rows, added_at) VALUES ($1, $2, $3, $4)"
+        };
+        let spec = toml::to_string(&table.spec)
+            .map_err(|_| Error::Misuse { what: "the table's description cannot be stored", remedy: "simplify it" })?;
+        let query = sqlx::query(sql).bind(table.name).bind(spec);
+        let query = query.bind(rows::from_count(table.rows)?).bind(table.added_at.timestamp_millis());
+        query.execute(&self.pool).await.map_err(|error| taken(error, "table"))?;
+        Ok(())
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<TableRecord>, Error> {
+        let row = sqlx::query("SELECT * FROM tables WHERE name = $1").bind(name).fetch_optional(&self.pool).await?;
+        row.as_ref().map(rows::table).transpose()
+    }
+
+    async fn tables(&self) -> Result<Vec<TableRecord>, Error> {
+        let rows = sqlx::query("SELECT * FROM tables ORDER BY name").fetch_all(&self.pool).await?;
+        rows.iter().map(rows::table).collect()
+    }
+
+    async fn put_peer(&self, peer: PeerRecord, replace: bool) -> Result<(), Error> {
+        let sql = if replace {
+            "INSERT INTO peers (name, institution, organisation_key, spki_pin, endpoint, card, added_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (name) DO UPDATE SET institution = $2, organisation_key = $3, spki_pin = $4, endpoint = $5,
+             card = $6, added_at = $7"
+        } else {
+            "INSERT INTO peers (name, institution, organisation_key, spki_pin, endpoint, card, added_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)"
+        };
+        let query = sqlx::query(sql).bind(peer.name).bind(peer.institution).bind(peer.organisation_key.to_vec());
+        let query = query.bind(peer.spki_pin.to_vec()).bind(peer.endpoint).bind(peer.card);
+        let query = query.bind(peer.added_at.timestamp_millis());
+        query.execute(&self.pool).await.map_err(|error| taken(error, "peer with this name, key or certificate"))?;
+        Ok(())
+    }
+
+    async fn one_peer(&self, sql: &'static str, key: PeerKey<'_>) -> Result<Option<PeerRecord>, Error> {
+        let query = sqlx::query(sql);
+        let query = match key {
+            PeerKey::Name(name) => query.bind(name.to_owned()),
+            PeerKey::Bytes(bytes) => query.bind(bytes.to_vec()),
+        };
+        query.fetch_optional(&self.pool).await?.as_ref().map(rows::peer).transpose()
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerRecord>, Error> {
+        let rows = sqlx::query("SELECT * FROM peers ORDER BY name").fetch_all(&self.pool).await?;
+        rows.iter().map(rows::peer).collect()
+    }
+
+    /// An update only moves on: draft, then one signature, then both.
+    async fn put_agreement(&self, agreement: AgreementRecord) -> Result<(), Error> {
+        let query = sqlx::query(
+            "INSERT INTO agreements (id, state, title, peer_key, document, received_at, changed_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (id) DO UPDATE SET state = $2, document = $5, changed_at = $7
+             WHERE agreements.state <> 'active' AND (agreements.state = 'draft' OR $2 <> 'draft')",
+        );
+        let query = query.bind(agreement.id.to_vec()).bind(agreement.state.as_str()).bind(agreement.title);
+        let query = query.bind(agreement.peer_key.to_vec()).bind(agreement.document);
+        let query = query.bind(agreement.received_at.timestamp_millis()).bind(agreement.changed_at.timestamp_millis());
+        query.execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn agreement(&self, id: AgreementId) -> Result<Option<AgreementRecord>, Error> {
+        let query = sqlx::query("SELECT * FROM agreements WHERE id = $1").bind(id.to_vec());
+        query.fetch_optional(&self.pool).await?.as_ref().map(rows::agreement).transpose()
+    }
+
+    async fn agreements(&self) -> Result<Vec<AgreementRecord>, Error> {
+        let query = sqlx::query("SELECT * FROM agreements ORDER BY changed_at DESC, id");
+        query.fetch_all(&self.pool).await?.iter().map(rows::agreement).collect()
+    }
+
+    async fn result(&self, id: JobId) -> Result<Option<ResultRecord>, Error> {
+        let query = sqlx::query("SELECT * FROM results WHERE job_id = $1").bind(id.as_bytes().to_vec());
+        query.fetch_optional(&self.pool).await?.as_ref().map(rows::result).transpose()
+    }
+}
+
+enum PeerKey<'a> {
+    Name(&'a str),
+    Bytes([u8; 32]),
+}
+
+/// A broken uniqueness rule means that the name is taken; everything else is the database's fault.
+fn taken(error: sqlx::Error, what: &'static str) -> Error {
+    match error.as_database_error() {
+        Some(database) if database.is_unique_violation() => Error::AlreadyExists { what },
+        _ => error.into(),
+    }
+}
+
+impl Store for SqliteStore {
+    fn put_table(&self, table: TableRecord, replace: bool) -> Answer<'_, ()> {
+        Box::pin(self.put_table(table, replace))
+    }
+
+    fn table<'a>(&'a self, name: &'a str) -> Answer<'a, Option<TableRecord>> {
+        Box::pin(self.table(name))
+    }
+
+    fn tables(&self) -> Answer<'_, Vec<TableRecord>> {
+        Box::pin(self.tables())
+    }
+
+    fn put_peer(&self, peer: PeerRecord, replace: bool) -> Answer<'_, ()> {
+        Box::pin(self.put_peer(peer, replace))
+    }
+
+    fn peer<'a>(&'a self, name: &'a str) -> Answer<'a, Option<PeerRecord>> {
+        Box::pin(self.one_peer("SELECT * FROM peers WHERE name = $1", PeerKey::Name(name)))
+    }
+
+    fn peer_by_key(&self, key: [u8; 32]) -> Answer<'_, Option<PeerRecord>> {
+        Box::pin(self.one_peer("SELECT * FROM peers WHERE organisation_key = $1", PeerKey::Bytes(key)))
+    }
+
+    fn peer_by_pin(&self, pin: [u8; 32]) -> Answer<'_, Option<PeerRecord>> {
+        Box::pin(self.one_peer("SELECT * FROM peers WHERE spki_pin = $1", PeerKey::Bytes(pin)))
+    }
+
+    fn peers(&self) -> Answer<'_, Vec<PeerRecord>> {
+        Box::pin(self.peers())
+    }
+
+    fn put_agreement(&self, agreement: AgreementRecord) -> Answer<'_, ()> {
+        Box::pin(self.put_agreement(agreement))
+    }
+
+    fn agreement(&self, id: AgreementId) -> Answer<'_, Option<AgreementRecord>> {
+        Box::pin(self.agreement(id))
+    }
+
+    fn agreements(&self) -> Answer<'_, Vec<AgreementRecord>> {
+        Box::pin(self.agreements())
+    }
+
+    fn spent(&self, id: AgreementId) -> Answer<'_, Spent> {
+        Box::pin(async move { jobs::spent(&mut *self.pool.acquire().await?, id).await })
+    }
+
+    fn create_job(&self, job: JobRecord) -> Answer<'_, JobRecord> {
+        Box::pin(self.create_job(job))
+    }
+
+    fn accept_job(&self, acceptance: Acceptance) -> Answer<'_, Permit> {
+        Box::pin(self.accept_job(acceptance))
+    }
+
+    fn record_session(&self, id: JobId, sid: [u8; 32], rows_own: u64, rows_peer: u64) -> Answer<'_, ()> {
+        Box::pin(self.record_session(id, sid, rows_own, rows_peer))
+    }
+
+    fn set_job_state(&self, id: JobId, state: JobState) -> Answer<'_, ()> {
+        Box::pin(self.set_job_state(id, state))
+    }
+
+    fn finish_job(&self, id: JobId, end: JobEnd, at: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(self.finish_job(id, end, at))
+    }
+
+    fn fail_unfinished(&self, at: DateTime<Utc>) -> Answer<'_, Vec<JobId>> {
+        Box::pin(self.fail_unfinished(at))
+    }
+
+    fn job(&self, id: JobId) -> Answer<'_, Option<JobRecord>> {
+        Box::pin(self.job(id))
+    }
+
+    fn jobs(&self, limit: u32) -> Answer<'_, Vec<JobRecord>> {
+        Box::pin(self.jobs(limit))
+    }
+
+    fn result(&self, id: JobId) -> Answer<'_, Option<ResultRecord>> {
+        Box::pin(self.result(id))
+    }
+}
+
+impl AgreementState {
+    /// Whether a stored document of this state may be run under.
+    #[must_use]
+    pub const fn is_active(self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
+#[cfg(test)]
+mod tests;

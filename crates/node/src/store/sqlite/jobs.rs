@@ -1,0 +1,249 @@
+//! Jobs and what they spend.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Row, SqliteConnection};
+use symbolon_policy::{Decision, Permit, SignedAgreement, Spent};
+
+use super::{SqliteStore, rows, taken};
+use crate::error::{Error, PeerMisbehaved, Refused};
+use crate::store::{Acceptance, AgreementId, AgreementState, JobEnd, JobId, JobRecord, JobState, ResultRecord};
+
+/// Takes the write lock at once, so that what a transaction reads cannot change before it writes.
+const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
+
+const NO_SUCH_JOB: Error = Error::NotFound { what: "job", remedy: "give an id that `job list` shows" };
+
+impl SqliteStore {
+    pub(super) async fn create_job(&self, job: JobRecord) -> Result<JobRecord, Error> {
+        let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
+        if let Some(request_id) = &job.request_id {
+            let query = sqlx::query("SELECT * FROM jobs WHERE request_id = $1").bind(request_id.clone());
+            if let Some(row) = query.fetch_optional(&mut *transaction).await? {
+                let existing = rows::job(&row)?;
+                return if same_request(&existing, &job) {
+                    Ok(existing)
+                } else {
+                    Err(Error::AlreadyExists { what: "a job of this request id with other content" })
+                };
+            }
+        }
+        insert(&mut transaction, &job).await?;
+        transaction.commit().await?;
+        Ok(job)
+    }
+
+    pub(super) async fn accept_job(&self, acceptance: Acceptance) -> Result<Permit, Error> {
+        let Acceptance { mut job, request, offer_nonce, at } = acceptance;
+        let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
+        let agreement = active_agreement(&mut transaction, job.agreement_id).await?;
+        let spent = spent(&mut transaction, job.agreement_id).await?;
+        let permit = match symbolon_policy::decide(&request, &agreement, &spent) {
+            Decision::Permit(permit) => permit,
+            Decision::Refuse(reason) => return Err(reason.into()),
+        };
+        if let Some(nonce) = offer_nonce {
+            let query = sqlx::query("INSERT INTO used_nonces (nonce, used_at) VALUES ($1, $2)");
+            let query = query.bind(nonce.to_vec()).bind(at.timestamp_millis());
+            query.execute(&mut *transaction).await.map_err(|error| replayed(error, "job offer"))?;
+        }
+        job.started_at = Some(at);
+        let query = sqlx::query("SELECT state FROM jobs WHERE id = $1").bind(job.id.as_bytes().to_vec());
+        match query.fetch_optional(&mut *transaction).await? {
+            None => insert(&mut transaction, &job).await?,
+            Some(row) => {
+                let state = JobState::from_word(row.try_get("state")?).ok_or_else(|| rows::corrupt("state"))?;
+                if state.is_final() {
+                    return Err(already_ended(state));
+                }
+                let query = sqlx::query(
+                    "UPDATE jobs SET state = $2, rows_own = $3, rows_peer = $4, started_at = $5 WHERE id = $1",
+                );
+                let query = query.bind(job.id.as_bytes().to_vec()).bind(job.state.as_str());
+                let query = query.bind(optional_count(job.rows_own)?).bind(optional_count(job.rows_peer)?);
+                query.bind(at.timestamp_millis()).execute(&mut *transaction).await?;
+            }
+        }
+        let query = sqlx::query("INSERT INTO spends (job_id, agreement_id, rows, spent_at) VALUES ($1, $2, $3, $4)");
+        let query = query.bind(job.id.as_bytes().to_vec()).bind(job.agreement_id.to_vec());
+        let query = query.bind(rows::from_count(permit.spends.rows)?).bind(at.timestamp_millis());
+        query.execute(&mut *transaction).await.map_err(|error| taken(error, "an acceptance of this job"))?;
+        transaction.commit().await?;
+        Ok(permit)
+    }
+
+    pub(super) async fn record_session(
+        &self,
+        id: JobId,
+        sid: [u8; 32],
+        rows_own: u64,
+        rows_peer: u64,
+    ) -> Result<(), Error> {
+        let query = sqlx::query(
+            "UPDATE jobs SET sid = $2, rows_own = $3, rows_peer = $4
+             WHERE id = $1 AND sid IS NULL AND finished_at IS NULL",
+        );
+        let query = query.bind(id.as_bytes().to_vec()).bind(sid.to_vec());
+        let query = query.bind(rows::from_count(rows_own)?).bind(rows::from_count(rows_peer)?);
+        let done = query.execute(&self.pool).await.map_err(|error| replayed(error, "session id"))?;
+        self.expect_one(id, done.rows_affected()).await
+    }
+
+    pub(super) async fn set_job_state(&self, id: JobId, state: JobState) -> Result<(), Error> {
+        if state.is_final() {
+            return Err(Error::Misuse { what: "a job ends by finish_job", remedy: "report this fault" });
+        }
+        let query = sqlx::query("UPDATE jobs SET state = $2 WHERE id = $1 AND finished_at IS NULL");
+        let query = query.bind(id.as_bytes().to_vec()).bind(state.as_str());
+        let done = query.execute(&self.pool).await?;
+        self.expect_one(id, done.rows_affected()).await
+    }
+
+    pub(super) async fn finish_job(&self, id: JobId, end: JobEnd, at: DateTime<Utc>) -> Result<(), Error> {
+        let (state, failure, result) = match end {
+            JobEnd::Done(result) => (JobState::Done, None, result),
+            JobEnd::Failed(failure) => (JobState::Failed, Some(failure), None),
+            JobEnd::Cancelled(failure) => (JobState::Cancelled, Some(failure), None),
+        };
+        let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
+        let query = sqlx::query(
+            "UPDATE jobs SET state = $2, failure_reason = $3, failure_incident = $4, finished_at = $5
+             WHERE id = $1 AND finished_at IS NULL",
+        );
+        let (reason, incident) = failure.map_or((None, None), |failure| (Some(failure.reason), failure.incident));
+        let query = query.bind(id.as_bytes().to_vec()).bind(state.as_str()).bind(reason).bind(incident);
+        let done = query.bind(at.timestamp_millis()).execute(&mut *transaction).await?;
+        if done.rows_affected() == 1 {
+            if let Some(result) = result {
+                insert_result(&mut transaction, id, result).await?;
+            }
+            transaction.commit().await?;
+            return Ok(());
+        }
+        drop(transaction);
+        self.expect_one(id, 0).await
+    }
+
+    pub(super) async fn fail_unfinished(&self, at: DateTime<Utc>) -> Result<Vec<JobId>, Error> {
+        let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
+        let query = sqlx::query(
+            "UPDATE jobs SET state = 'failed', failure_reason = $1, finished_at = $2
+             WHERE finished_at IS NULL RETURNING id",
+        );
+        let query = query.bind(Error::Interrupted.reason()).bind(at.timestamp_millis());
+        let ended = query.fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        ended.iter().map(rows::job_id).collect()
+    }
+
+    pub(super) async fn job(&self, id: JobId) -> Result<Option<JobRecord>, Error> {
+        let query = sqlx::query("SELECT * FROM jobs WHERE id = $1").bind(id.as_bytes().to_vec());
+        query.fetch_optional(&self.pool).await?.as_ref().map(rows::job).transpose()
+    }
+
+    pub(super) async fn jobs(&self, limit: u32) -> Result<Vec<JobRecord>, Error> {
+        let query = sqlx::query("SELECT * FROM jobs ORDER BY created_at DESC, id LIMIT $1").bind(i64::from(limit));
+        query.fetch_all(&self.pool).await?.iter().map(rows::job).collect()
+    }
+
+    /// Explains an update that met no row: there is no such job, or it has ended.
+    async fn expect_one(&self, id: JobId, affected: u64) -> Result<(), Error> {
+        if affected == 1 {
+            return Ok(());
+        }
+        Err(self.job(id).await?.map_or(NO_SUCH_JOB, |job| already_ended(job.state)))
+    }
+}
+
+/// What was spent under an agreement, within the caller's transaction.
+pub(super) async fn spent(connection: &mut SqliteConnection, id: AgreementId) -> Result<Spent, Error> {
+    let query =
+        sqlx::query("SELECT count(*) AS runs, coalesce(sum(rows), 0) AS rows FROM spends WHERE agreement_id = $1");
+    let row = query.bind(id.to_vec()).fetch_one(connection).await?;
+    let count = |column: &'static str| -> Result<u64, Error> {
+        u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| rows::corrupt("spends"))
+    };
+    Ok(Spent { runs: count("runs")?, rows: count("rows")? })
+}
+
+/// Reads the agreement and checks both signatures again: the stored state alone is not believed.
+async fn active_agreement(connection: &mut SqliteConnection, id: AgreementId) -> Result<SignedAgreement, Error> {
+    let query = sqlx::query("SELECT * FROM agreements WHERE id = $1").bind(id.to_vec());
+    let row = query.fetch_optional(connection).await?;
+    let remedy = "give an id that `agreement list` shows";
+    let record = rows::agreement(&row.ok_or(Error::NotFound { what: "agreement", remedy })?)?;
+    if record.state != AgreementState::Active {
+        return Err(Refused::NotActive.into());
+    }
+    crate::ops::agreements::read_active(&record)
+}
+
+async fn insert(connection: &mut SqliteConnection, job: &JobRecord) -> Result<(), Error> {
+    let query = sqlx::query(
+        "INSERT INTO jobs (id, request_id, agreement_id, peer_key, peer, side, protocol, result, table_name, columns,
+         own_columns, output, purpose, state, failure_reason, failure_incident, sid, rows_own, rows_peer, created_at,
+         started_at, finished_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL, NULL, $15, $16, $17, $18, $19, NULL)",
+    );
+    let query = query.bind(job.id.as_bytes().to_vec()).bind(job.request_id.clone()).bind(job.agreement_id.to_vec());
+    let query = query.bind(job.peer_key.to_vec()).bind(job.peer.clone()).bind(job.side.as_str());
+    let query = query.bind(job.protocol.as_str()).bind(job.result.as_str()).bind(job.table.clone());
+    let query = query.bind(names(&job.columns)?).bind(names(&job.own_columns)?);
+    let query = query.bind(job.output.map(symbolon_tables::Format::as_str)).bind(job.purpose.clone());
+    let query = query.bind(job.state.as_str()).bind(job.sid.map(|sid| sid.to_vec()));
+    let query = query.bind(optional_count(job.rows_own)?).bind(optional_count(job.rows_peer)?);
+    let query = query.bind(job.created_at.timestamp_millis());
+    let query = query.bind(job.started_at.map(|at| at.timestamp_millis()));
+    query.execute(connection).await.map_err(|error| taken(error, "job"))?;
+    Ok(())
+}
+
+async fn insert_result(connection: &mut SqliteConnection, id: JobId, result: ResultRecord) -> Result<(), Error> {
+    let Some(directory) = result.directory.to_str().map(str::to_owned) else {
+        return Err(Error::Misuse {
+            what: "the home directory's path is not UTF-8",
+            remedy: "move it to a plain path",
+        });
+    };
+    let query = sqlx::query(
+        "INSERT INTO results (job_id, directory, file, rows, matched, sha256, manifest)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    );
+    let query = query.bind(id.as_bytes().to_vec()).bind(directory).bind(result.file);
+    let query = query.bind(optional_count(result.rows)?).bind(optional_count(result.matched)?);
+    let query = query.bind(result.sha256.map(|digest| digest.to_vec())).bind(result.manifest);
+    query.execute(connection).await?;
+    Ok(())
+}
+
+/// Whether two jobs ask for the same; what the node filled in since does not count.
+fn same_request(existing: &JobRecord, asked: &JobRecord) -> bool {
+    existing.agreement_id == asked.agreement_id
+        && existing.side == asked.side
+        && existing.protocol == asked.protocol
+        && existing.result == asked.result
+        && existing.columns == asked.columns
+        && existing.own_columns == asked.own_columns
+        && existing.output == asked.output
+}
+
+fn replayed(error: sqlx::Error, what: &'static str) -> Error {
+    match error.as_database_error() {
+        Some(database) if database.is_unique_violation() => PeerMisbehaved::Replay { what }.into(),
+        _ => error.into(),
+    }
+}
+
+fn already_ended(state: JobState) -> Error {
+    match state {
+        JobState::Cancelled => Error::Cancelled,
+        _ => Error::Misuse { what: "the job has ended already", remedy: "start a new job" },
+    }
+}
+
+fn names(names: &[String]) -> Result<String, Error> {
+    serde_json::to_string(names).map_err(|_| rows::corrupt("column names"))
+}
+
+fn optional_count(count: Option<u64>) -> Result<Option<i64>, Error> {
+    count.map(rows::from_count).transpose()
+}
