@@ -41,8 +41,9 @@
 //! 2^30 keys a side, no payload. The sender keeps 32 bytes for each key of the receiver.
 //!
 //! # Where it differs from the paper
-//! One mask for all items of a side instead of the paper's two; Done, Finish and padding are additions. The paper's
-//! tags come before the last masked point in a variant, here never.
+//! One mask for all items of a side instead of the paper's two; points and tags leave the sender only after the last
+//! masked point arrived; Done, Finish and padding are additions. The sender's Finish also covers what it received, so
+//! that no count is made from points changed on the way.
 //!
 //! # References
 //! * [DGT12]: De Cristofaro, Gasti, Tsudik, Fast and Private Computation of Cardinality of Set Intersection and

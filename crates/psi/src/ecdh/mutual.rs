@@ -39,6 +39,7 @@
 //!
 //! # Where it differs from the paper
 //! Both lists are returned as tags, after the whole list was received; padding and Finish are additions.
+//! A Finish also covers what its side received: otherwise points changed on the way would come back as wrong tags.
 //!
 //! # References
 //! * [HFH99]: Huberman, Franklin, Hogg, Enhancing Privacy and Trust in Electronic Communities, EC 1999

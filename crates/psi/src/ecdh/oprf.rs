@@ -60,7 +60,10 @@
 //! # Where it differs from the paper
 //! [JL10] lets a receiver choose keys adaptively; step 5 takes that away in practice. Evaluations carry the proofs
 //! of RFC 9497. Rows of one key, payload, padding, Done and Finish are additions. The sender's Finish also covers what
-//! it received, so that a byte changed on the way to it ends the receiver's run without an output.
+//! it received, so that a byte changed on the way to it ends the receiver's run without an output. Padding is blinded
+//! items of random bytes, not random group elements: the same distribution, and the same time as keys. Nonces of proofs
+//! come from the run's seed, the frame's number and every byte of the frame, so that a run can be repeated in a test
+//! and a seed used twice by mistake still does not give the key away.
 //!
 //! # References
 //! * [JL10]: Jarecki, Liu, Fast Secure Computation of Set Intersection, SCN 2010
