@@ -87,7 +87,12 @@ pub struct Bounds {
 impl Bounds {
     /// Puts the bounds together.
     #[must_use]
-    pub const fn new(idle_max: Duration, total_max: Duration, frames: symbolon_psi::Limits, inbox: InboxLimits) -> Self {
+    pub const fn new(
+        idle_max: Duration,
+        total_max: Duration,
+        frames: symbolon_psi::Limits,
+        inbox: InboxLimits,
+    ) -> Self {
         Self { idle_max, total_max, frames, inbox }
     }
 }
