@@ -18,8 +18,12 @@ pub struct Described {
 /// Explains a documented reason; `None` when this release does not know it.
 #[must_use]
 pub fn describe(reason: &str) -> Option<Described> {
-    let (word, class, sentence, remedy) = *REASONS.iter().find(|entry| entry.0 == reason)?;
-    Some(Described { reason: word, class, sentence, remedy })
+    reasons().find(|described| described.reason == reason)
+}
+
+/// Every documented reason, for reference pages and for tests of other implementations.
+pub fn reasons() -> impl Iterator<Item = Described> {
+    REASONS.iter().map(|&(reason, class, sentence, remedy)| Described { reason, class, sentence, remedy })
 }
 
 /// The documented reason of a lower crate's label, or `otherwise` when it has none of its own.
