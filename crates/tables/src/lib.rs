@@ -6,7 +6,7 @@
 //! 1. [`inspect`] reads the file once and infers the type of each column ([`Schema`]).
 //! 2. [`check`] reads it again with the chosen key and gives a [`QualityReport`]: usable, null, invalid and
 //!    duplicate keys, as counts and row numbers, never as values.
-//! 3. [`load`] normalises the keys, encodes the payload columns by a [`PayloadLayout`] and keeps the row numbers,
+//! 3. [`load()`] normalises the keys, encodes the payload columns by a [`PayloadLayout`] and keeps the row numbers,
 //!    all in one streaming pass ([`Keyed`]).
 //! 4. [`sink::write_join`] reads the institution's own table once more and writes the matched rows with the
 //!    partner's columns.

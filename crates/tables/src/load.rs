@@ -253,13 +253,11 @@ impl<'a> Keys<'a> {
     fn take(&mut self, chunks: &[normal::Chunk], batch: &RawBatch) -> Result<Vec<bool>, Error> {
         const ROWS_MAX: u64 = u32::MAX as u64 - 1;
         let mut kept = Vec::with_capacity(batch.rows);
-        let mut number = batch.first_row;
-        for key in chunks.iter().flat_map(normal::Chunk::iter) {
+        for (number, key) in (batch.first_row..).zip(chunks.iter().flat_map(normal::Chunk::iter)) {
             if number > ROWS_MAX {
                 return Err(DataError::TooManyRows { max: ROWS_MAX }.at(&self.spec.path));
             }
             kept.push(self.row(key, number));
-            number += 1;
         }
         Ok(kept)
     }

@@ -16,6 +16,7 @@ use crate::source::TableReader;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,7 +27,7 @@ use part::PartFile;
 use writer::TableWriter;
 
 /// What [`write_join`] writes and where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct JoinOutput<'a> {
     /// The own table.
     pub own: &'a TableSpec,
@@ -47,6 +48,16 @@ pub struct JoinOutput<'a> {
     pub path: &'a Path,
     /// The result's format.
     pub format: Format,
+}
+
+impl fmt::Debug for JoinOutput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinOutput")
+            .field("path", &self.path)
+            .field("format", &self.format)
+            .field("matches", &self.matches.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What was written.

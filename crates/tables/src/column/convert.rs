@@ -24,7 +24,7 @@ pub(crate) fn to_type(batch: &RawBatch, index: usize, column: &ColumnSpec, path:
         }
         .at(path)
     };
-    if from == ColumnType::Text {
+    if from == ColumnType::Text || column.ty == ColumnType::Text {
         let text = to_text(raw, None)
             .ok_or_else(|| DataError::Unsupported { column: column.name.clone(), purpose: "in a table" }.at(path))?;
         return parse_column(text, column.ty).map_err(misfit);
@@ -50,13 +50,15 @@ pub(crate) fn to_text(array: &ArrayRef, formats: Option<&DateFormats>) -> Option
         let days = days.as_primitive::<Date32Type>();
         return Some(days.iter().map(|d| d.and_then(parse::day).map(|day| formats.write(day))).collect());
     }
-    Some(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
+    // As a day, not as the midnight that 64-bit dates count.
+    let days = matches!(array.data_type(), DataType::Date64).then(|| cast(array, &DataType::Date32)).flatten();
+    Some(cast(days.as_ref().unwrap_or(array), &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
 /// Tells whether every value of one type can be one of the other without rounding (ranges are checked by value).
 fn widens(from: ColumnType, to: ColumnType) -> bool {
     match (from, to) {
-        (_, ColumnType::Text) | (ColumnType::Integer, ColumnType::Decimal { .. }) => true,
+        (ColumnType::Integer, ColumnType::Decimal { .. }) => true,
         (ColumnType::Decimal { scale: from, .. }, ColumnType::Decimal { scale: to, .. }) => from <= to,
         (ColumnType::Decimal { scale: 0, .. }, ColumnType::Integer) => true,
         (from, to) => from == to,

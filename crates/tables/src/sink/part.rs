@@ -122,3 +122,53 @@ fn part_path(path: &Path) -> PathBuf {
     name.push(".part");
     PathBuf::from(name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Format;
+    use crate::sink::writer::TableWriter;
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use std::sync::Arc;
+
+    /// A disk with room for some bytes.
+    struct Full(usize, File);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0 < bytes.len() {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0 -= bytes.len();
+            self.1.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.1.flush()
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_said_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..100_000).map(|i| i * 7_919 % 100_003)));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        for format in [Format::Csv, Format::Parquet, Format::Arrow] {
+            for room in [0, 3, 5_000, 100_000] {
+                let path = dir.path().join("out");
+                let part = part_path(&path);
+                let mut file = PartFile::over(&path, part.clone(), Full(room, File::create(part).unwrap()));
+                let result = TableWriter::new(&mut file, format, &batch.schema()).and_then(|mut writer| {
+                    writer.write(&batch)?;
+                    writer.finish()
+                });
+                assert!(result.is_err(), "{format} {room}");
+                let error = file.failure().unwrap();
+                assert_eq!(error.label(), "disk_full");
+                assert!(error.to_string().contains("no space left; free some space"));
+                drop(file);
+                assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "{format} {room}");
+            }
+        }
+    }
+}

@@ -11,6 +11,7 @@ use arrow::ipc::reader::{FileReader, StreamReader};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) struct ArrowSource {
     path: PathBuf,
@@ -72,7 +73,7 @@ impl Source for ArrowSource {
             }
             let first_row = self.rows + 1;
             self.rows += batch.num_rows() as u64;
-            let columns = self.places.iter().map(|i| batch.column(*i).clone()).collect();
+            let columns = self.places.iter().map(|i| Arc::clone(batch.column(*i))).collect();
             return Ok(Some(RawBatch { first_row, lines: Vec::new(), rows: batch.num_rows(), columns }));
         }
         Ok(None)

@@ -6,6 +6,7 @@ use encoding_rs::{Decoder, DecoderResult, GBK};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 
 /// Opens a file that is not a directory.
@@ -32,7 +33,7 @@ pub(super) fn hash_file(file: &mut File, path: &Path) -> Result<[u8; 32], Error>
     }
 }
 
-/// Why text could not be given, kept because an `io::Error` on its way through the parser loses it.
+/// Why text could not be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Bytes that are not of the encoding, or UTF-16.
@@ -43,7 +44,7 @@ pub(super) enum Fault {
     Io(io::ErrorKind),
 }
 
-/// A reader that hashes, skips a byte order mark, decodes GBK and stops at a byte limit.
+/// A reader that hashes what it reads, skips a byte order mark and decodes GBK.
 pub(super) struct TextReader<R> {
     inner: R,
     hash: Sha256,
@@ -52,9 +53,10 @@ pub(super) struct TextReader<R> {
     decoder: Option<Decoder>,
     input: Vec<u8>,
     /// What of `input` is not used yet.
-    pending: std::ops::Range<usize>,
+    pending: Range<usize>,
     ended: bool,
-    allowance: u64,
+    /// Whether the decoder was told of the end.
+    finished: bool,
     fault: Option<Fault>,
 }
 
@@ -75,20 +77,12 @@ impl<R: Read> TextReader<R> {
             input: vec![0; BLOCK_BYTES],
             pending: 0..0,
             ended: false,
-            allowance: 0,
+            finished: false,
             fault: None,
         }
     }
 
-    /// Allows `bytes` more bytes to be read before the reader fails.
-    pub(super) fn allow(&mut self, bytes: u64) {
-        self.allowance = bytes;
-    }
-
-    pub(super) fn fault(&self) -> Option<Fault> {
-        self.fault
-    }
-
+    /// The bytes read so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -98,7 +92,22 @@ impl<R: Read> TextReader<R> {
         self.hash.clone().finalize().into()
     }
 
-    fn fill(&mut self) -> io::Result<()> {
+    /// Reads text into `out` and returns its bytes, 0 at the end.
+    pub(super) fn read(&mut self, out: &mut [u8]) -> Result<usize, Fault> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        if self.decoder.is_some() {
+            return self.decode(out);
+        }
+        self.fill()?;
+        let got = self.pending.len().min(out.len());
+        out[..got].copy_from_slice(&self.input[self.pending.start..self.pending.start + got]);
+        self.pending.start += got;
+        Ok(got)
+    }
+
+    fn fill(&mut self) -> Result<(), Fault> {
         if self.ended || !self.pending.is_empty() {
             return Ok(());
         }
@@ -108,7 +117,7 @@ impl<R: Read> TextReader<R> {
             let got = match self.inner.read(&mut self.input[length..]) {
                 Ok(got) => got,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return self.fail(Fault::Io(e.kind())),
+                Err(e) => return Err(Fault::Io(e.kind())),
             };
             self.hash.update(&self.input[length..length + got]);
             self.bytes += got as u64;
@@ -123,7 +132,7 @@ impl<R: Read> TextReader<R> {
             self.begun = true;
             let head = &self.input[..length];
             if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
-                return self.fail(Fault::Encoding);
+                return Err(Fault::Encoding);
             }
             if head.starts_with(&[0xEF, 0xBB, 0xBF]) {
                 self.pending.start = 3;
@@ -132,55 +141,26 @@ impl<R: Read> TextReader<R> {
         Ok(())
     }
 
-    fn fail<T>(&mut self, fault: Fault) -> io::Result<T> {
-        self.fault = Some(fault);
-        Err(io::ErrorKind::InvalidData.into())
-    }
-
-    fn decode(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
+    fn decode(&mut self, out: &mut [u8]) -> Result<usize, Fault> {
+        while !self.finished {
             self.fill()?;
             let Some(decoder) = &mut self.decoder else { return Ok(0) };
-            let input = &self.input[self.pending.clone()];
             let last = self.ended;
+            let input = &self.input[self.pending.clone()];
             let (result, read, written) = decoder.decode_to_utf8_without_replacement(input, out, last);
             self.pending.start += read;
+            self.finished = last && result == DecoderResult::InputEmpty;
             match result {
-                // What came before the malformed bytes is given first, so that the parser knows its row.
                 DecoderResult::Malformed(..) => {
+                    // What came before the malformed bytes is given first, so that the parser knows their row.
                     self.fault = Some(Fault::Encoding);
-                    if written == 0 {
-                        return Err(io::ErrorKind::InvalidData.into());
-                    }
-                    return Ok(written);
+                    return if written > 0 { Ok(written) } else { Err(Fault::Encoding) };
                 }
                 _ if written > 0 => return Ok(written),
-                DecoderResult::OutputFull => return Err(io::ErrorKind::InvalidInput.into()),
-                DecoderResult::InputEmpty if last => return Ok(0),
-                DecoderResult::InputEmpty => {}
+                // The parser's buffer holds any character, so there is no `OutputFull` without output.
+                DecoderResult::InputEmpty | DecoderResult::OutputFull => {}
             }
         }
-    }
-}
-
-impl<R: Read> Read for TextReader<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.fault.is_some() {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if self.allowance == 0 {
-            return self.fail(Fault::RecordTooLong);
-        }
-        let got = if self.decoder.is_some() {
-            self.decode(out)?
-        } else {
-            self.fill()?;
-            let got = self.pending.len().min(out.len());
-            out[..got].copy_from_slice(&self.input[self.pending.start..self.pending.start + got]);
-            self.pending.start += got;
-            got
-        };
-        self.allowance = self.allowance.saturating_sub(got as u64);
-        Ok(got)
+        Ok(0)
     }
 }

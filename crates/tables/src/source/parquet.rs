@@ -10,6 +10,7 @@ use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatc
 use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) struct ParquetSource {
     path: PathBuf,
@@ -29,7 +30,7 @@ impl ParquetSource {
         let (file, _) = open_file(path)?;
         let again = file.try_clone().map_err(|e| Error::io(path, "opening", &e))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(again).map_err(|_| unreadable())?;
-        let schema = builder.schema().clone();
+        let schema = Arc::clone(builder.schema());
         let all: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let places = super::places(&all, wanted, path)?;
         // The reader gives the chosen columns in the file's order.
@@ -66,7 +67,7 @@ impl Source for ParquetSource {
         let batch = batch.map_err(|_| DataError::Format { format: Format::Parquet }.at(&self.path))?;
         let first_row = self.rows + 1;
         self.rows += batch.num_rows() as u64;
-        let columns = self.order.iter().map(|i| batch.column(*i).clone()).collect();
+        let columns = self.order.iter().map(|i| Arc::clone(batch.column(*i))).collect();
         Ok(Some(RawBatch { first_row, lines: Vec::new(), rows: batch.num_rows(), columns }))
     }
 
