@@ -303,6 +303,12 @@ impl Home {
     async fn store_document(&self, text: &str, seat: Seat) -> Result<AgreementRecord, Error> {
         let signed = SignedAgreement::from_toml(text)?;
         self.store().put_agreement(self.record(text, &signed, seat)).await?;
+        // Another process may have stored the other signature meanwhile; then the two together are kept.
+        let merged = self.with_stored_signatures(text).await?;
+        if merged != text {
+            let signed = SignedAgreement::from_toml(&merged)?;
+            self.store().put_agreement(self.record(&merged, &signed, seat)).await?;
+        }
         self.store().agreement(*signed.id().as_bytes()).await?.ok_or(NO_SUCH_AGREEMENT)
     }
 

@@ -127,13 +127,13 @@ impl SqliteStore {
         rows.iter().map(rows::peer).collect()
     }
 
-    /// An update only moves on: draft, then one signature, then both.
+    /// An update only moves on: draft, then one signature, then both. One signature never takes the place of another.
     async fn put_agreement(&self, agreement: AgreementRecord) -> Result<(), Error> {
         let query = sqlx::query(
             "INSERT INTO agreements (id, state, title, peer_key, document, received_at, changed_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (id) DO UPDATE SET state = $2, document = $5, changed_at = $7
-             WHERE agreements.state <> 'active' AND (agreements.state = 'draft' OR $2 <> 'draft')",
+             WHERE agreements.state <> 'active' AND (agreements.state = 'draft' OR $2 IN ('active', agreements.state))",
         );
         let query = query.bind(agreement.id.to_vec()).bind(agreement.state.as_str()).bind(agreement.title);
         let query = query.bind(agreement.peer_key.to_vec()).bind(agreement.document);

@@ -35,6 +35,23 @@ async fn signatures_given_apart_come_together() {
 }
 
 #[tokio::test]
+async fn signatures_that_arrive_at_once_are_both_kept() {
+    let pair = Pair::new().await;
+    let draft = pair.draft().await;
+    let theirs = pair.bureau.agreement_sign(Document(draft.clone())).await.unwrap().document;
+    let ours = pair.bank.agreement_sign(Document(draft)).await.unwrap().record;
+    // What a second process that had seen no stored copy would do.
+    let theirs = text_of(&theirs).unwrap();
+    let signed = SignedAgreement::from_toml(theirs).unwrap();
+    let record = pair.bank.record(theirs, &signed, Seat::First);
+    assert_eq!(record.state, AgreementState::Proposed);
+    pair.bank.store().put_agreement(record).await.unwrap();
+    assert_eq!(pair.bank.store().agreement(ours.id).await.unwrap().unwrap(), ours, "our signature is not lost");
+    let stored = pair.bank.store_document(theirs, Seat::First).await.unwrap();
+    assert_eq!(stored.state, AgreementState::Active);
+}
+
+#[tokio::test]
 async fn signing_twice_adds_nothing() {
     let pair = Pair::new().await;
     let once = pair.bank.agreement_sign(Document(pair.draft().await)).await.unwrap();
