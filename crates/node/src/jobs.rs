@@ -314,3 +314,6 @@ fn allowed_protocol(
     }
     Err(symbolon_policy::Reason::ResultNotAllowed { result }.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,8 +99,6 @@ pub(super) fn declared_normaliser(version: &str, digest: [u8; 32]) -> Result<Nor
 }
 
 pub(super) fn timestamp(time: DateTime<Utc>) -> Result<Timestamp, Error> {
-    Timestamp::from_unix_seconds(time.timestamp()).map_err(|_| Error::Misuse {
-        what: "the clock of this node shows an impossible time",
-        remedy: "set the clock",
-    })
+    Timestamp::from_unix_seconds(time.timestamp())
+        .map_err(|_| Error::Misuse { what: "the clock of this node shows an impossible time", remedy: "set the clock" })
 }

@@ -110,7 +110,9 @@ fn learn(output: Output, own: &Own, result: ResultKind) -> Result<Option<Learned
             }
             Learned { matched, rows: Some((own.keyed.pair(&rows.keys)?, rows.payload)) }
         }
-        Output::Mutual(keys) => Learned { matched: keys.len() as u64, rows: Some((own.keyed.pair(&keys)?, Vec::new())) },
+        Output::Mutual(keys) => {
+            Learned { matched: keys.len() as u64, rows: Some((own.keyed.pair(&keys)?, Vec::new())) }
+        }
         Output::Count(matched) => Learned { matched, rows: None },
         _ => return Ok(None),
     };

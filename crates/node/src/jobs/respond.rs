@@ -141,8 +141,7 @@ impl Response {
         check_normaliser(signed.agreement())?;
         let own = home.keys().organisation_public();
         let seat = signed.agreement().seat_of_key(&own).ok_or(Refused::NotAParty)?;
-        let deal =
-            Deal { signed, seat, side: Side::Responder, protocol: offer.protocol, result: offer.result };
+        let deal = Deal { signed, seat, side: Side::Responder, protocol: offer.protocol, result: offer.result };
         if deal.other().organisation_key != offer.initiator {
             return Err(PeerMisbehaved::WrongInstitution.into());
         }
@@ -202,11 +201,7 @@ impl Response {
     }
 }
 
-fn request(
-    deal: &Deal,
-    offer: &Offer,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<symbolon_policy::Request, Error> {
+fn request(deal: &Deal, offer: &Offer, now: chrono::DateTime<chrono::Utc>) -> Result<symbolon_policy::Request, Error> {
     let normaliser = declared_normaliser(&offer.own.normaliser_version, offer.own.normaliser_digest)?;
     deal.request(offer.initiator, &offer.columns, &offer.purpose, normaliser, offer.own.rows, timestamp(now)?)
 }
