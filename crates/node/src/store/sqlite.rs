@@ -148,7 +148,7 @@ impl SqliteStore {
     }
 
     async fn agreements(&self) -> Result<Vec<AgreementRecord>, Error> {
-        let query = sqlx::query("SELECT * FROM agreements ORDER BY changed_at DESC, id");
+        let query = sqlx::query("SELECT * FROM agreements ORDER BY changed_at DESC, rowid DESC");
         query.fetch_all(&self.pool).await?.iter().map(rows::agreement).collect()
     }
 
