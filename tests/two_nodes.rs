@@ -180,3 +180,39 @@ async fn a_peer_that_stopped_is_unreachable_and_the_job_says_so() -> Result<()> 
     bank.stop().await?;
     Ok(())
 }
+
+fn many(header: &str, first: u32, count: u32, rest: &str) -> String {
+    let rows = (first..first + count).map(|id| format!("{id}{rest}\n"));
+    std::iter::once(format!("{header}\n")).chain(rows).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_ends_on_both_sides_and_leaves_nothing() -> Result<()> {
+    use tokio_stream::StreamExt;
+    let pair = Pair::start(&[]).await?;
+    pair.table(&pair.bank, "customers", "id", &many("id,name", 0, 40_000, ",x"), Duplicates::Reject).await?;
+    pair.table(&pair.bureau, "files", "key", &many("key,grade,balance", 20_000, 40_000, ",A,1.50"), Duplicates::Reject)
+        .await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+    let mut control = pair.bank.control().await?;
+    let mut reports = control.watch(&job).await?;
+    while let Some(report) = reports.next().await {
+        if report?.state == JobState::Running {
+            break;
+        }
+    }
+    pair.bank.control().await?.cancel(&job).await?;
+    assert_eq!(pair.bank.wait(&job).await?.state, JobState::Cancelled);
+    let theirs = pair.last_job(&pair.bureau).await?.id.to_string();
+    let report = pair.bureau.wait(&theirs).await?;
+    assert_eq!(report.state, JobState::Failed);
+    assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some("CANCELLED"));
+    assert!(!pair.bank.home().settings().results_dir().join(&job).exists());
+
+    // It can be started again, and then gives what it should.
+    let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+    finished(&pair.bank, &job).await?;
+    assert_eq!(pair.bank.home().result_show(&job).await?.manifest.matched, Some(20_000));
+    Ok(())
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use symbolon_wire::v1::FILE_DESCRIPTOR_SET;
+use symbolon_wire::v1::control_service_server::ControlServiceServer;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -24,7 +25,7 @@ use crate::files;
 use crate::home::Home;
 use crate::jobs::Jobs;
 use crate::keys::spki_pin;
-use crate::tls::{Acceptor, AcceptorLimits, Incoming, PinSource, SpkiPin};
+use crate::tls::{Acceptor, AcceptorLimits, PinSource, SpkiPin};
 
 /// Time open connections get to close once all jobs have ended.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
@@ -65,7 +66,11 @@ pub async fn run(
 
     let socket = ControlSocket::bind(home.settings().control_socket())?;
     let operator_port = match &home.settings().control.tcp {
-        Some(tcp) => Some(operator_port(&home, tcp, &accepting).await?),
+        Some(tcp) => {
+            let port = TcpListener::bind(tcp.listen.as_str()).await;
+            let port = port.map_err(|source| Environment::Listen { what: "the control port", source })?;
+            Some(operators(&home, tcp)?.listen(port, accepting.clone()))
+        }
         None => None,
     };
     let acceptor = Acceptor::new(home.keys(), home.clone(), home.clock(), acceptor_limits(&limits))?;
@@ -76,7 +81,7 @@ pub async fn run(
     servers.spawn(server(&limits).add_routes(exchange).serve_with_incoming_shutdown(peers, closed));
     let incoming = UnixListenerStream::new(socket.listener);
     let closed = closing.clone().cancelled_owned();
-    let control = control_routes(&home, &jobs)?;
+    let control = control_routes(&home, &jobs).await?;
     servers.spawn(server(&limits).add_routes(control.clone()).serve_with_incoming_shutdown(incoming, closed));
     if let Some(incoming) = operator_port {
         let closed = closing.clone().cancelled_owned();
@@ -120,8 +125,9 @@ fn server(limits: &Limits) -> Server {
 }
 
 /// The control service with health and reflection, the same on the socket and on the operators' port.
-fn control_routes(home: &Home, jobs: &Jobs) -> Result<Routes, Error> {
-    let (_, health) = tonic_health::server::health_reporter();
+async fn control_routes(home: &Home, jobs: &Jobs) -> Result<Routes, Error> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<ControlServiceServer<control::Control>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -131,18 +137,15 @@ fn control_routes(home: &Home, jobs: &Jobs) -> Result<Routes, Error> {
     Ok(Routes::new(control).add_service(health).add_service(reflection))
 }
 
-/// The control port for operators with one of the configured certificates.
-async fn operator_port(home: &Home, tcp: &ControlTcp, accepting: &CancellationToken) -> Result<Incoming, Error> {
+/// A port for the operators whose certificates are configured.
+fn operators(home: &Home, tcp: &ControlTcp) -> Result<Acceptor, Error> {
     let mut pins: Vec<SpkiPin> = Vec::with_capacity(tcp.operators.len());
     for path in &tcp.operators {
         let pem = files::read(path, CERTIFICATE_FILE_BYTES_MAX)?;
         let malformed = || KeysError::Malformed { path: path.clone(), expected: "certificate in PEM" };
         pins.push(spki_pin(&CertificateDer::from_pem_slice(&pem).map_err(|_| malformed())?)?);
     }
-    let acceptor = Acceptor::new(home.keys(), pins, home.clock(), acceptor_limits(&home.settings().limits))?;
-    let listener = TcpListener::bind(tcp.listen.as_str()).await;
-    let listener = listener.map_err(|source| Environment::Listen { what: "the control port", source })?;
-    Ok(acceptor.listen(listener, accepting.clone()))
+    Acceptor::new(home.keys(), pins, home.clock(), acceptor_limits(&home.settings().limits))
 }
 
 /// The control socket, removed when the node stops.
@@ -177,3 +180,6 @@ impl ControlSocket {
         Ok(Self { listener, path: removed })
     }
 }
+
+#[cfg(test)]
+mod tests;

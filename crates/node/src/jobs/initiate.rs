@@ -48,8 +48,8 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
     run.state(JobState::Checking).await?;
     let own = run.own(&deal, &[]).await?;
     run.state(JobState::Connecting).await?;
-    let mut open = run.unless_cancelled(connect(run, &deal)).await?;
-    let greeted = run.unless_cancelled(greet(run, &deal, record, &own, &mut open)).await;
+    let mut open = run.unless_cancelled(Box::pin(connect(run, &deal))).await?;
+    let greeted = run.unless_cancelled(Box::pin(greet(run, &deal, record, &own, &mut open))).await;
     let Greeted { job, permit, spec } = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
@@ -64,7 +64,7 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
         Err(status) => Err(client.failure(&status)),
     });
     let link = Link { inbound, outbound, linger: true };
-    run.session(Session { job, deal, permit, own, spec, link }).await
+    Box::pin(run.session(Session { job, deal, permit, own, spec, link })).await
 }
 
 /// Reaches the agreement's other party; its card and the agreement must name one key.

@@ -1,6 +1,7 @@
 //! The side that is asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use symbolon_policy::Permit;
 use symbolon_primitives::sign::VerifyingKey;
@@ -62,7 +63,7 @@ impl Response {
                     Err(status) => Err(from_peer(&status)),
                 });
                 let link = Link { inbound, outbound, linger: false };
-                run.session(Session { job, deal, permit, own, spec, link }).await
+                Box::pin(run.session(Session { job, deal, permit, own, spec, link })).await
             }
             Err(error) => {
                 run.give_up(&error, &outbound).await;
@@ -76,7 +77,9 @@ impl Response {
     async fn accept(&mut self) -> Result<Accepted, Error> {
         let peer_key = VerifyingKey::from_bytes(&self.peer.organisation_key)?;
         let own_key = self.run.home().keys().organisation_public();
-        let RequestMessage::Offer(message) = self.receive("offer").await? else {
+        // Who opens a stream has its offer ready; a slot is not kept for one who has not.
+        let offer_max = self.run.home().settings().limits.handshake_seconds_max;
+        let RequestMessage::Offer(message) = self.receive("offer", offer_max).await? else {
             return Err(PeerMisbehaved::UnexpectedMessage { expected: "offer", got: "another message" }.into());
         };
         let offer = Sealed::<Offer>::receive(message, &peer_key, &own_key, &self.run.fit()?)?;
@@ -125,7 +128,8 @@ impl Response {
         let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
         self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;
         let sid = session_id(offer, &answer, self.channel.exporter);
-        let RequestMessage::Confirm(message) = self.receive("confirmation").await? else {
+        let confirm_max = self.run.home().settings().limits.answer_seconds_max;
+        let RequestMessage::Confirm(message) = self.receive("confirmation", confirm_max).await? else {
             return Err(PeerMisbehaved::UnexpectedMessage { expected: "confirmation", got: "another message" }.into());
         };
         check_confirm(&sid, &message, &offer.content().initiator)?;
@@ -183,8 +187,7 @@ impl Response {
     }
 
     /// Waits for the next handshake message.
-    async fn receive(&mut self, expected: &'static str) -> Result<RequestMessage, Error> {
-        let max = self.run.home().settings().limits.answer_seconds_max;
+    async fn receive(&mut self, expected: &'static str, max: Duration) -> Result<RequestMessage, Error> {
         loop {
             let message = tokio::time::timeout(max, self.inbound.next()).await;
             let message = message.map_err(|_| Unavailable::Silent { seconds: max.as_secs() })?;

@@ -18,6 +18,8 @@ use crate::ops::testing::Pair;
 use crate::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, confirm, session_id};
 use crate::store::JobState;
 
+mod responder;
+
 const LIMITS: Limits =
     Limits { frame_bytes_max: 1 << 20, rows_max: 1 << 20, payload_bytes_max: 4096, key_bytes_max: 1024 };
 

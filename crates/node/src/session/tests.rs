@@ -8,8 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::*;
 use crate::error::PeerMisbehaved;
 
-const FRAMES: Limits =
-    Limits { frame_bytes_max: 1 << 20, rows_max: 1 << 20, payload_bytes_max: 64, key_bytes_max: 64 };
+const FRAMES: Limits = Limits { frame_bytes_max: 1 << 20, rows_max: 1 << 20, payload_bytes_max: 64, key_bytes_max: 64 };
 
 fn frame(body: usize) -> Frame {
     let mut wire = vec![0; HEADER_BYTES + body];
@@ -128,7 +127,9 @@ async fn read_all(mut pipe: ReadHalf<DuplexStream>, messages: mpsc::Sender<Resul
         let message = match head[0] {
             0 => Inbound::Frame(bytes),
             1 => Inbound::Alive,
-            _ => Inbound::Abort { reason: crate::error::describe(std::str::from_utf8(&bytes).unwrap()).unwrap().reason },
+            _ => {
+                Inbound::Abort { reason: crate::error::describe(std::str::from_utf8(&bytes).unwrap()).unwrap().reason }
+            }
         };
         if messages.send(Ok(message)).await.is_err() {
             return;

@@ -150,8 +150,7 @@ async fn tls_1_2_is_refused() {
     // Version, random, no session, suite ECDHE-ECDSA-AES128-GCM-SHA256, null compression; the extensions
     // supported_groups(P-256), signature_algorithms(ecdsa_secp256r1_sha256), ec_point_formats(uncompressed),
     // extended_master_secret.
-    let extensions: &[u8] =
-        &[0, 10, 0, 4, 0, 2, 0, 23, 0, 13, 0, 4, 0, 2, 4, 3, 0, 11, 0, 2, 1, 0, 0, 23, 0, 0];
+    let extensions: &[u8] = &[0, 10, 0, 4, 0, 2, 0, 23, 0, 13, 0, 4, 0, 2, 4, 3, 0, 11, 0, 2, 1, 0, 0, 23, 0, 0];
     let mut body = vec![3, 3];
     body.extend([7; 32]);
     body.extend([0, 0, 2, 0xC0, 0x2B, 1, 0, 0, u8::try_from(extensions.len()).unwrap()]);

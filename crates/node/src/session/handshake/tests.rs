@@ -88,11 +88,8 @@ fn every_changed_byte_of_an_offer_is_noticed() {
 #[test]
 fn an_offer_names_the_two_who_speak() {
     for (initiator, responder) in [(1, 3), (3, 2)] {
-        let changed = Offer {
-            initiator: key(initiator).verifying_key(),
-            responder: key(responder).verifying_key(),
-            ..offer()
-        };
+        let changed =
+            Offer { initiator: key(initiator).verifying_key(), responder: key(responder).verifying_key(), ..offer() };
         assert_eq!(reason(receive(Sealed::<Offer>::offer(changed, &key(1)).to_message())), "PEER_WRONG_INSTITUTION");
     }
 }
