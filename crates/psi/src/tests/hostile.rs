@@ -189,24 +189,25 @@ fn the_senders_view_does_not_depend_on_payloads_or_matches() {
     }
 }
 
-/// The peer sends a later step before its turn: rows before the last blinded point left, Done before the last row.
+/// The peer sends a later step before its turn: rows or returned tags before the last own
+/// point left, Done before the last row.
 #[test]
 fn steps_before_their_turn() {
-    let case = Case::overlapping(Protocol::EcdhOprf, 3, 0, 9_000, 0);
-    let early_rows = run_through(case.sender(), case.receiver(), Delivery::Eager, {
-        let key = case.run().frames_sender;
+    for (protocol, step) in [(Protocol::EcdhOprf, 4), (Protocol::EcdhMutual, 2)] {
+        let case = Case::overlapping(protocol, 3, 0, 9_000, 0);
+        let whole_run = case.run().frames_sender;
         let mut sent = false;
-        move |role, _, frame| match role {
-            // The first answer to the receiver is a whole honest run's worth of frames.
+        let early = run_through(case.sender(), case.receiver(), Delivery::Eager, move |role, _, frame| match role {
+            // The sender's first frame is followed at once by all the others of an honest run.
             Role::Sender if !sent => {
                 sent = true;
-                key.clone()
+                whole_run.clone()
             }
             Role::Sender => Vec::new(),
             Role::Receiver => vec![frame],
-        }
-    });
-    assert_error(&early_rows.receiver, PeerMisbehaved::BeforeItsTurn { step: 4 });
+        });
+        assert_error(&early.receiver, PeerMisbehaved::BeforeItsTurn { step });
+    }
 
     let small = Case::overlapping(Protocol::EcdhOprf, 3, 0, 3, 0);
     let clean = small.run().frames_receiver;

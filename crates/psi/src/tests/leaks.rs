@@ -140,3 +140,38 @@ fn progress_moves_and_ends_below_its_total() {
         assert!(later.rows_done > first.rows_done && later.rows_done <= later.rows_total, "{later:?}");
     }
 }
+
+/// When a receiver's last frame leaves, no key has been compared yet, and nothing follows that frame.
+#[test]
+fn nothing_is_matched_before_the_last_frame_left() {
+    for case in
+        [Case::overlapping(Protocol::EcdhOprf, 30, 10, 30, 8), Case::overlapping(Protocol::EcdhOprf, 3, 3, 3, 0)]
+    {
+        let mut inbound = case.run().frames_sender.into_iter();
+        let mut party = case.receiver();
+        let (mut last_sent, mut waits) = (None, false);
+        loop {
+            let wire = if waits { inbound.next() } else { None };
+            let frame = wire.map(|wire| crate::Frame::from_wire(wire, &limits()).unwrap());
+            let step = party.advance(frame).unwrap();
+            waits = matches!(step, Step::Await(_));
+            party = match step {
+                Step::Send(frame, next) => {
+                    let progress = next.progress();
+                    assert!(progress.phase != "matching" || progress.rows_done == 0, "{progress:?}");
+                    last_sent = Some(frame.header().step);
+                    next
+                }
+                Step::Work(next) | Step::Await(next) => {
+                    assert!(next.progress().phase != "matching" || last_sent == Some(0xFE));
+                    next
+                }
+                Step::Done(outcome) => {
+                    assert_eq!(case.seen_by_receiver(outcome.output()), case.expected());
+                    break;
+                }
+            };
+        }
+        assert_eq!(last_sent, Some(0xFE));
+    }
+}
