@@ -216,3 +216,23 @@ async fn a_cancelled_job_ends_on_both_sides_and_leaves_nothing() -> Result<()> {
     assert_eq!(pair.bank.home().result_show(&job).await?.manifest.matched, Some(20_000));
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smallest_windows_only_make_it_slower() -> Result<()> {
+    // Each side sends over a megabyte through windows of 64 KiB, with one frame waiting to leave and little memory.
+    let pair = Pair::start(&[
+        ("window_stream_bytes", 65_535),
+        ("window_connection_bytes", 65_535),
+        ("outbound_frames_max", 1),
+        ("inbound_memory_bytes_max", 1 << 20),
+    ])
+    .await?;
+    pair.table(&pair.bank, "customers", "id", &many("id,name", 0, 30_000, ",x"), Duplicates::Reject).await?;
+    pair.table(&pair.bureau, "files", "key", &many("key,grade,balance", 29_000, 30_000, ",A,1.50"), Duplicates::Reject)
+        .await?;
+    let agreement = pair.agree(&options(&pair, Protocol::EcdhMutual, ResultKind::Match).await?).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Match)).await?;
+    finished(&pair.bank, &job).await?;
+    assert_eq!(pair.bank.home().result_show(&job).await?.manifest.matched, Some(1_000));
+    Ok(())
+}

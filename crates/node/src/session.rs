@@ -35,7 +35,11 @@ mod inbox;
 /// How long a failing side waits for its last message to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Signs of life a peer may send beyond one a second.
+/// The longest time between two signs of life: half of the shortest idle limit a peer can be configured with.
+const ALIVE_PERIOD_MAX: Duration = Duration::from_millis(500);
+
+/// Signs of life a peer may send for each second of a session, and once.
+const ALIVE_PER_SECOND: u64 = 4;
 const ALIVE_SLACK: u64 = 64;
 
 /// What the peer sends once the handshake is over.
@@ -205,7 +209,7 @@ where
 {
     fn new(link: Link<I, T>, bounds: &'a Bounds, surroundings: &'a Surroundings) -> Self {
         let now = Instant::now();
-        let period = (bounds.idle_max / 4).min(Duration::from_secs(5)).max(Duration::from_millis(1));
+        let period = (bounds.idle_max / 4).min(ALIVE_PERIOD_MAX).max(Duration::from_millis(1));
         let mut alive = interval_at(now + period, period);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -333,7 +337,7 @@ where
             }
             Some(Ok(Inbound::Alive)) => {
                 self.alive_received += 1;
-                let max = self.bounds.total_max.as_secs().saturating_add(ALIVE_SLACK);
+                let max = self.bounds.total_max.as_secs().saturating_mul(ALIVE_PER_SECOND).saturating_add(ALIVE_SLACK);
                 let got = self.alive_received;
                 if got > max { Err(Error::LimitExceeded { what: "signs of life", max, got }) } else { Ok(()) }
             }

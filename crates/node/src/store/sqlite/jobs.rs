@@ -141,7 +141,8 @@ impl SqliteStore {
     }
 
     pub(super) async fn jobs(&self, limit: u32) -> Result<Vec<JobRecord>, Error> {
-        let query = sqlx::query("SELECT * FROM jobs ORDER BY created_at DESC, rowid DESC LIMIT $1").bind(i64::from(limit));
+        let query =
+            sqlx::query("SELECT * FROM jobs ORDER BY created_at DESC, rowid DESC LIMIT $1").bind(i64::from(limit));
         query.fetch_all(&self.pool).await?.iter().map(rows::job).collect()
     }
 
