@@ -62,7 +62,7 @@ impl Node {
         let (ready, is_ready) = oneshot::channel::<()>();
         let serving =
             symbolon_node::run(home.clone(), listener, move || ready.send(()).unwrap_or_default(), async move {
-                drop(stopped.await)
+                drop(stopped.await);
             });
         let mut task = tokio::spawn(serving);
         tokio::select! {
