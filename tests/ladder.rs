@@ -48,7 +48,9 @@ fn root() -> PathBuf {
 /// Names of the packages `cargo tree` lists for `package`, itself left out.
 fn tree(package: &str, direct_only: bool) -> BTreeSet<String> {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root()).args(["tree", "--locked", "-e", "normal", "--prefix", "none", "-f", "{p}", "-p", package]);
+    command
+        .current_dir(root())
+        .args(["tree", "--locked", "-e", "normal", "--prefix", "none", "-f", "{p}", "-p", package]);
     if direct_only {
         command.args(["--depth", "1"]);
     }

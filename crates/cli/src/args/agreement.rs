@@ -1,0 +1,134 @@
+//! `symbolon agreement ...`
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+const DRAFT_EXAMPLES: &str = "\
+Example, at the bank, with the bureau's table description in bureau.table.toml:
+  symbolon agreement draft --peer bureau --table customers --peer-table bureau.table.toml \\
+    --title \"Overdraft check\" --purpose \"credit decision on applicants\" \\
+    --allow ecdh-oprf:enrich:us --get open_accounts,total_balance,risk_grade \\
+    --rows-max 100000 --runs 12 --days 365 -o join.toml
+
+--allow PROTOCOL:RESULT:TO may be given several times:
+  PROTOCOL  ecdh-oprf, ecdh-mutual, ecdh-cardinality
+  RESULT    match (which rows), enrich (matched rows with the partner's columns), count (how many)
+  TO        us, peer, both: who gets the result
+--get lists the partner's columns that come to us with matched rows, --give our columns that go to the partner.
+Every other column is `never`, key columns are `join_only`.
+The draft is a text file: read it, edit it, then sign it.";
+
+/// `symbolon agreement ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgreementCommand {
+    /// Write the draft of an agreement between this institution and a partner
+    #[command(after_help = DRAFT_EXAMPLES)]
+    Draft(Box<DraftArgs>),
+    /// Say in plain words what leaves the house, to whom and until when
+    #[command(after_help = "\
+Examples:
+  symbolon agreement show join.toml
+  symbolon agreement show \"Overdraft check\"
+  symbolon agreement show 3f9a --text > copy.toml")]
+    Show {
+        /// A file, or the title or first hex digits of the id of a stored agreement
+        agreement: String,
+        /// Print the document itself
+        #[arg(long)]
+        text: bool,
+    },
+    /// Add this institution's signature
+    #[command(after_help = "\
+Examples:
+  symbolon agreement sign join.toml              # adds the signature to the file
+  symbolon agreement sign join.toml -o signed.toml
+
+Read it first: symbolon agreement show join.toml")]
+    Sign {
+        /// The agreement's file, or the id or title of one that a partner proposed
+        agreement: String,
+        /// Write the signed agreement here instead
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Send a signed agreement to the partner over the running node
+    #[command(after_help = "\
+Example:
+  symbolon agreement send join.toml
+
+The partner finds it in `symbolon agreement list`, reads it and signs it there; the signature comes back by itself.")]
+    Send {
+        /// The agreement's file, or the id or title of a stored one
+        agreement: String,
+    },
+    /// Put an agreement with both signatures into force at this node
+    #[command(after_help = "\
+Example:
+  symbolon agreement accept join.toml")]
+    Accept {
+        /// The agreement's file, or the id or title of a stored one
+        agreement: String,
+    },
+    /// List the stored agreements and what has been spent of them
+    List,
+}
+
+/// `symbolon agreement draft`
+#[derive(Debug, clap::Args)]
+pub(crate) struct DraftArgs {
+    /// The partner
+    #[arg(long)]
+    pub(crate) peer: String,
+    /// This institution's table
+    #[arg(long)]
+    pub(crate) table: String,
+    /// The partner's table description (`symbolon table show NAME --card` over there)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) peer_table: PathBuf,
+    /// A short title
+    #[arg(long)]
+    pub(crate) title: String,
+    /// Why the data is joined
+    #[arg(long)]
+    pub(crate) purpose: String,
+    /// What may be run, and who gets the result
+    #[arg(long, value_name = "PROTOCOL:RESULT:TO", required = true)]
+    pub(crate) allow: Vec<String>,
+    /// Columns of the partner's table that come to us with matched rows
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) get: Vec<String>,
+    /// Columns of our table that go to the partner with matched rows
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) give: Vec<String>,
+    /// The largest number of bytes a text column may have, where 64 does not fit
+    #[arg(long, value_name = "COLUMN=BYTES", value_parser = super::table::pair)]
+    pub(crate) bytes: Vec<(String, String)>,
+    /// Fewest rows of our table and of the partner's for a job to run
+    #[arg(long)]
+    pub(crate) rows_min: Option<u64>,
+    /// Most rows of our table and of the partner's [default: set from their present sizes]
+    #[arg(long)]
+    pub(crate) rows_max: Option<u64>,
+    /// Most rows asked about in all jobs together [default: every run with the most rows]
+    #[arg(long)]
+    pub(crate) rows_total: Option<u64>,
+    /// Fewest matched keys for a result to be handed over
+    #[arg(long, default_value_t = 0)]
+    pub(crate) matched_min: u64,
+    /// How many jobs may run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) runs: u64,
+    /// Days it is in force
+    #[arg(long, default_value_t = 90)]
+    pub(crate) days: u32,
+    /// In force from this moment (RFC 3339) [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Write the draft here [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}

@@ -1,0 +1,103 @@
+//! `symbolon agreement draft`
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
+use symbolon_policy::ColumnUse;
+
+use super::super::{Context, read_document, write_document};
+use crate::args::DraftArgs;
+use crate::exit::Failure;
+use crate::output::Report;
+
+pub(super) async fn run(args: DraftArgs, context: &Context) -> Result<Option<Report>, Failure> {
+    let home = context.open().await?;
+    let bytes = sizes(&args.bytes)?;
+    let options = DraftOptions {
+        table: args.table,
+        peer: args.peer,
+        partner_card: read_document(&args.peer_table)?,
+        title: args.title,
+        purpose: args.purpose,
+        allow: args.allow.iter().map(|rule| allowance(rule)).collect::<Result<_, _>>()?,
+        valid_from: args.from.as_deref().map(time).transpose()?,
+        valid_days: args.days,
+        runs_max: args.runs,
+        rows_total_max: args.rows_total,
+        intersection_min: args.matched_min,
+        own: side(&args.give, &bytes, args.rows_min, args.rows_max),
+        partner: side(&args.get, &bytes, args.rows_min, args.rows_max),
+    };
+    let draft = home.agreement_draft(&options).await?;
+    let Some(path) = args.output else {
+        if context.output.is_json() {
+            return Ok(Some(Report::new("", json!({ "document": draft }))));
+        }
+        context.output.stdout(&draft)?;
+        return Ok(None);
+    };
+    write_document(&path, &draft)?;
+    let human = format!(
+        "draft written to {file}\nRead it (symbolon agreement show {file}), edit it, then: symbolon agreement sign {file}\n",
+        file = path.display()
+    );
+    Ok(Some(Report::new(human, json!({ "document": draft, "file": path }))))
+}
+
+/// Reads `PROTOCOL:RESULT:TO`.
+fn allowance(rule: &str) -> Result<DraftAllow, Failure> {
+    let wrong = |what: &str| {
+        Failure::usage(format!("--allow {rule}: {what}")).hint("write PROTOCOL:RESULT:TO, as in ecdh-oprf:enrich:us")
+    };
+    let parts: Vec<&str> = rule.split(':').collect();
+    let [protocol, result, to] = parts.as_slice() else {
+        return Err(wrong("three words separated by colons are needed"));
+    };
+    Ok(DraftAllow {
+        protocol: protocol.parse().map_err(|problem| wrong(&format!("the protocol {problem}")))?,
+        result: result.parse().map_err(|problem| wrong(&format!("the result {problem}")))?,
+        to: match *to {
+            "us" => DraftRecipient::Own,
+            "peer" => DraftRecipient::Peer,
+            "both" => DraftRecipient::Both,
+            _ => return Err(wrong("the result goes to us, peer or both")),
+        },
+    })
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, Failure> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| Failure::usage(format!("--from {text}: no such time")).hint("write it as 2026-01-31T00:00:00Z"))
+}
+
+fn sizes(pairs: &[(String, String)]) -> Result<BTreeMap<&str, u32>, Failure> {
+    let size = |(column, bytes): &'_ (String, String)| {
+        bytes.parse::<u32>().map_err(|_| Failure::usage(format!("--bytes {column}={bytes}: no number of bytes")))
+    };
+    pairs.iter().map(|pair| Ok((pair.0.as_str(), size(pair)?))).collect()
+}
+
+fn side(given: &[String], bytes: &BTreeMap<&str, u32>, rows_min: Option<u64>, rows_max: Option<u64>) -> DraftSide {
+    let columns = given.iter().map(|name| {
+        let bytes_max = bytes.get(name.as_str()).copied();
+        (name.clone(), DraftColumn { column_use: ColumnUse::AfterMatch, bytes_max })
+    });
+    DraftSide { columns: columns.collect(), rows_min, rows_max }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_have_three_words() {
+        assert!(allowance("ecdh-oprf:enrich:us").is_ok());
+        assert!(allowance("ecdh-cardinality:count:both").is_ok());
+        for bad in ["ecdh-oprf", "ecdh-oprf:enrich", "x:enrich:us", "ecdh-oprf:x:us", "ecdh-oprf:enrich:them"] {
+            assert!(allowance(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! `symbolon peer ...`
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use symbolon_node::store::PeerRecord;
+use symbolon_policy::{Card, Fingerprint};
+
+use super::{Context, read_document, write_document};
+use crate::args::{AddPeerArgs, PeerCommand};
+use crate::exit::{Exit, Failure};
+use crate::output::Report;
+use crate::prompt::confirm;
+use crate::text;
+
+pub(crate) async fn run(command: PeerCommand, context: &Context) -> Result<Option<Report>, Failure> {
+    match command {
+        PeerCommand::Card { output } => card(output, context).await,
+        PeerCommand::Add(args) => add(args, context).await.map(Some),
+        PeerCommand::List => list(context).await.map(Some),
+    }
+}
+
+async fn card(output: Option<PathBuf>, context: &Context) -> Result<Option<Report>, Failure> {
+    let home = context.open().await?;
+    let card = home.card()?;
+    let (text, fingerprint) = (card.to_toml(), card.fingerprint().to_string());
+    let json = json!({ "card": text, "fingerprint": fingerprint, "file": output });
+    let Some(path) = output else {
+        if context.output.is_json() {
+            return Ok(Some(Report::new("", json)));
+        }
+        context.output.stdout(&text)?;
+        return Ok(None);
+    };
+    write_document(&path, &text)?;
+    let human = format!(
+        "written to {}\nTell the partner its fingerprint by another way, such as the telephone:\n  {fingerprint}\n",
+        path.display()
+    );
+    Ok(Some(Report::new(human, json)))
+}
+
+async fn add(args: AddPeerArgs, context: &Context) -> Result<Report, Failure> {
+    let home = context.open().await?;
+    let text = read_document(&args.card)?;
+    let card = Card::from_toml(&text).map_err(symbolon_node::error::Error::from)?;
+    let fingerprint = card.fingerprint();
+    let contents = card.contents();
+    let endpoint = args.endpoint.clone().unwrap_or_else(|| contents.endpoint.to_string());
+    match &args.fingerprint {
+        Some(told) => compare(told, &fingerprint)?,
+        None if args.yes => {}
+        None => {
+            context.output.note(&text::facts(&[
+                ("institution", contents.institution.to_string()),
+                ("endpoint", endpoint.clone()),
+                ("fingerprint", fingerprint.to_string()),
+            ]));
+            let question = "Did the partner tell you this fingerprint by another way?";
+            confirm(context.output, question, "give --fingerprint HEX as the partner told it, or --yes")?;
+        }
+    }
+    let peer = home.peer_add(Some(&args.name), &text, args.endpoint.as_deref(), args.replace).await?;
+    let human = format!(
+        "{} is known as {}\n{}",
+        peer.institution,
+        peer.name,
+        text::facts(&[("endpoint", endpoint), ("fingerprint", fingerprint.to_string())])
+    );
+    Ok(Report::new(human, json_of(&peer)))
+}
+
+/// Compares a fingerprint as a person told it with the card's.
+fn compare(told: &str, card: &Fingerprint) -> Result<(), Failure> {
+    let digits = |text: &str| -> String {
+        text.chars().filter(char::is_ascii_alphanumeric).map(|digit| digit.to_ascii_lowercase()).collect()
+    };
+    if digits(told) == digits(&card.to_string()) {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Refused, "FINGERPRINT_DIFFERS", format!("the card has another fingerprint: {card}"))
+        .hint("do not use this card; ask the partner for its card again and compare by another way"))
+}
+
+async fn list(context: &Context) -> Result<Report, Failure> {
+    let peers = context.open().await?.peer_list().await?;
+    let rows: Vec<Vec<String>> = peers
+        .iter()
+        .map(|peer| vec![peer.name.clone(), peer.institution.clone(), peer.endpoint.clone(), fingerprint(peer)])
+        .collect();
+    let human = if rows.is_empty() {
+        "no partners yet: symbolon peer add NAME CARD\n".to_owned()
+    } else {
+        text::columns(&["peer", "institution", "endpoint", "fingerprint"], &rows)
+    };
+    Ok(Report::new(human, json!({ "peers": peers.iter().map(json_of).collect::<Vec<_>>() })))
+}
+
+/// The fingerprint of a stored card; empty if it cannot be read any more.
+fn fingerprint(peer: &PeerRecord) -> String {
+    peer.fingerprint().map(|fingerprint| fingerprint.to_string()).unwrap_or_default()
+}
+
+fn json_of(peer: &PeerRecord) -> Value {
+    json!({
+        "name": peer.name,
+        "institution": peer.institution,
+        "endpoint": peer.endpoint,
+        "fingerprint": fingerprint(peer),
+        "added_at": peer.added_at.to_rfc3339(),
+    })
+}

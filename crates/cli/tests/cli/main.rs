@@ -1,0 +1,9 @@
+//! The command line tool against real `symbolon serve` processes.
+
+mod bad_input;
+mod crash;
+mod disk;
+mod envelope;
+mod journey;
+mod output;
+mod support;
