@@ -86,7 +86,7 @@ fn duplicates_at_the_partner_are_its_own_business() {
     world.bureau.ok(&["table", "add", "files", path(&files), "--key", "ssn=us_ssn", "--replace"]);
     world.bureau.run(&["table", "check", "files"]).fails(3, &["22", "duplicates"]);
     world.conclude(&world.draft(&[]));
-    let refused = world.bank.run(&["join"]).fails(5, &["peer"]);
+    let refused = world.bank.run(&["join"]).fails(5, &["the other node"]);
     assert!(!refused.stderr.contains("duplicate"), "the bank learns nothing of the bureau's rows: {}", refused.stderr);
     assert_eq!(world.bureau.newest_end(), ("failed".to_owned(), "DUPLICATE_KEYS".to_owned()));
     world.bank.has_no_leftovers();
