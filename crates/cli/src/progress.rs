@@ -30,7 +30,7 @@ impl Meter {
     pub(crate) fn new(output: Output) -> Self {
         let bar = output.draws().then(|| {
             let bar = ProgressBar::new(0).with_style(
-                ProgressStyle::with_template("{spinner} {prefix:<12} [{bar:32}] {percent:>3}%  {msg}")
+                ProgressStyle::with_template("{spinner} {prefix:<26} [{bar:32}] {percent:>3}%  {msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_bar())
                     .progress_chars("=> "),
             );
@@ -43,7 +43,8 @@ impl Meter {
     pub(crate) fn show(&mut self, tick: &Tick) {
         if let Some(bar) = &self.bar {
             bar.set_prefix(tick.phase.clone());
-            bar.set_length(tick.rows_total);
+            // A phase whose rows are not known yet has done none of them, rather than all.
+            bar.set_length(tick.rows_total.max(1));
             bar.set_position(tick.rows_done.min(tick.rows_total));
             bar.set_message(details(tick));
             return;
