@@ -2,13 +2,14 @@
 
 use super::fold;
 use crate::error::SpecError;
-use phonenumber::country::Id;
+use phonenumber::country::{Id, Source};
 use std::fmt;
 use std::str::FromStr;
 
 pub(super) const RULE: &str = "full-width forms to ASCII; invisible marks dropped; dashes to hyphens; only digits, \
-    blanks, hyphens, dots, slashes, brackets and a leading plus; a leading 00 is a plus; parsed with the default \
-    region; must be a valid number of its country; without extension; E.164";
+    blanks, hyphens, dots, slashes, brackets and a leading plus; a leading 00 is a plus, and so is the \
+    exit code of the default region; numbers with a plus are read by the rules of their country, others by those of \
+    the default region; must be a valid number of its country; without extension; E.164, which must read as itself";
 
 /// Inputs with their default region.
 pub(super) const SAMPLES: &[(&str, &str)] = &[
@@ -26,6 +27,10 @@ pub(super) const SAMPLES: &[(&str, &str)] = &[
     ("US", "(650) 253-0000"),
     ("US", "1-650-253-0000"),
     ("US", "+86 15903986443"),
+    ("US", "011 86 15903986443"),
+    ("US", "+49 1511 2345678"),
+    ("CN", "+39 06 698 12345"),
+    ("CN", "+44 1186112 61 1578 -4 2"),
     ("GB", "020 7946 0018"),
     ("DE", "030 123456"),
     ("FR", "06 12 34 56 78"),
@@ -66,14 +71,33 @@ pub(super) fn normalise(region: Region, raw: &str, out: &mut String) -> Option<(
         cleaned.push('+');
         cleaned.push_str(&rest);
     }
-    let number = phonenumber::parse(Some(region.0), cleaned.trim_end()).ok()?;
-    if !number.is_valid() {
+    let normal = e164(region, cleaned.trim_end())?;
+    // A form that reads as another number, because its own country's rules take digits off it, is nobody's.
+    if normal != cleaned && e164(region, &normal)? != normal {
         return None;
     }
-    out.push('+');
-    out.push_str(&number.code().value().to_string());
-    out.push_str(&number.national().to_string());
+    out.push_str(&normal);
     Some(())
+}
+
+/// Reads a number and writes it in full.
+///
+/// The region is given to the crate only for numbers without a country code: it would apply that region's national
+/// prefix to numbers of other countries too, and turn `+49 151..` with region US into `+49 51..`.
+fn e164(region: Region, written: &str) -> Option<String> {
+    let national = (!written.starts_with('+')).then_some(region.0);
+    let mut number = phonenumber::parse(national, written).ok()?;
+    if number.code().source() == Source::Idd {
+        number = phonenumber::parse(None, behind_exit_code(region, written)?).ok()?;
+    }
+    number.is_valid().then(|| ["+", &number.code().value().to_string(), &number.national().to_string()].concat())
+}
+
+/// Puts a plus in the place of the digits that are dialled in the region to reach other countries.
+fn behind_exit_code(region: Region, written: &str) -> Option<String> {
+    let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+    let exit = phonenumber::metadata::DATABASE.by_id(region.0.as_ref())?.international_prefix()?.find(&digits)?;
+    (exit.start() == 0).then(|| ["+", &digits[exit.end()..]].concat())
 }
 
 /// Gives what the telephone tables say about each region to `each`, in a fixed order.
