@@ -9,7 +9,7 @@ use symbolon_wire::v1;
 use v1::exchange_request::Message as RequestMessage;
 use v1::exchange_response::Message as ResponseMessage;
 
-use crate::error::{Environment, Error, PeerMisbehaved, Refused, describe};
+use crate::error::{Environment, Error, PeerMisbehaved, Refused, Unavailable, describe};
 use crate::session::handshake::{Answer, Declaration, Offer, VERSION};
 use crate::session::{Inbound, Outbound};
 use crate::store::Side;
@@ -153,9 +153,10 @@ fn bytes_32(bytes: &[u8], what: &'static str) -> Result<[u8; 32], PeerMisbehaved
     bytes.try_into().map_err(|_| PeerMisbehaved::Malformed { what })
 }
 
-/// The reason of an abort, `OTHER` where this release does not know it.
-pub(crate) fn known_reason(abort: &v1::JobAbort) -> &'static str {
-    describe(&abort.reason).map_or("OTHER", |described| described.reason)
+/// What an abort says: the reason, `OTHER` where this release does not know it, and the peer's number for it.
+pub(crate) fn aborted(abort: &v1::JobAbort) -> Unavailable {
+    let reason = describe(&abort.reason).map_or("OTHER", |described| described.reason);
+    Unavailable::Aborted { reason, incident: abort.incident.parse().ok() }
 }
 
 /// What a client may send once the handshake is over.
@@ -164,7 +165,7 @@ pub(crate) fn inbound_request(message: v1::ExchangeRequest) -> Result<Inbound, E
     match message.message {
         Some(RequestMessage::Frame(wire)) => Ok(Inbound::Frame(wire)),
         Some(RequestMessage::Alive(_)) => Ok(Inbound::Alive),
-        Some(RequestMessage::Abort(abort)) => Ok(Inbound::Abort { reason: known_reason(&abort) }),
+        Some(RequestMessage::Abort(abort)) => Ok(Inbound::Abort(aborted(&abort))),
         Some(RequestMessage::Offer(_)) => unexpected("offer"),
         Some(RequestMessage::Confirm(_)) => unexpected("confirmation"),
         None => unexpected("empty message"),
@@ -177,7 +178,7 @@ pub(crate) fn inbound_response(message: v1::ExchangeResponse) -> Result<Inbound,
     match message.message {
         Some(ResponseMessage::Frame(wire)) => Ok(Inbound::Frame(wire)),
         Some(ResponseMessage::Alive(_)) => Ok(Inbound::Alive),
-        Some(ResponseMessage::Abort(abort)) => Ok(Inbound::Abort { reason: known_reason(&abort) }),
+        Some(ResponseMessage::Abort(abort)) => Ok(Inbound::Abort(aborted(&abort))),
         Some(ResponseMessage::Accept(_)) => unexpected("acceptance"),
         None => unexpected("empty message"),
     }

@@ -9,9 +9,11 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use incident::{NoIncident, PeerIncident};
 pub use reason::{Described, describe, reasons};
 pub use surroundings::{ConfigError, Environment, FileAction, KeysError};
 
+mod incident;
 mod reason;
 mod surroundings;
 
@@ -260,6 +262,8 @@ pub enum Unavailable {
     Aborted {
         /// The documented reason, or `OTHER`.
         reason: &'static str,
+        /// The number under which the peer logged the details.
+        incident: Option<PeerIncident>,
     },
     /// This node is stopping or already runs as many jobs as allowed.
     #[error("this node takes no further job at the moment ({what})")]

@@ -50,11 +50,8 @@ pub enum Inbound {
     Frame(Vec<u8>),
     /// A sign of life.
     Alive,
-    /// The peer ends the session.
-    Abort {
-        /// The documented reason; `OTHER` for one this release does not know.
-        reason: &'static str,
-    },
+    /// The peer ends the session, for this reason.
+    Abort(Unavailable),
 }
 
 /// What is sent to the peer once the handshake is over.
@@ -341,7 +338,7 @@ where
                 let got = self.alive_received;
                 if got > max { Err(Error::LimitExceeded { what: "signs of life", max, got }) } else { Ok(()) }
             }
-            Some(Ok(Inbound::Abort { reason })) => Err(Unavailable::Aborted { reason }.into()),
+            Some(Ok(Inbound::Abort(why))) => Err(why.into()),
             // What was received before still counts: the peer may have sent all there is.
             Some(Err(error)) => {
                 self.ended = Some(Some(error));

@@ -77,7 +77,8 @@ pub fn from_peer(status: &Status) -> Error {
     let info = status.get_error_details().error_info().filter(|info| info.domain == DOMAIN).cloned();
     if let Some(info) = info {
         let reason = describe(&info.reason).map_or("OTHER", |described| described.reason);
-        return Unavailable::Aborted { reason }.into();
+        let incident = info.metadata.get(INCIDENT).and_then(|text| text.parse().ok());
+        return Unavailable::Aborted { reason, incident }.into();
     }
     match status.code() {
         // Made here, by the decoder, before a message too large was read.
@@ -137,12 +138,15 @@ mod tests {
     fn a_peer_gets_a_word_and_a_number_only() {
         let path = std::path::PathBuf::from("/secret/place.csv");
         let error = Error::from(Environment::DiskFull { path });
-        let status = for_peer(&error, "0011");
+        let status = for_peer(&error, "00112233aabb");
         assert_eq!(status.message(), "NODE_FAILED");
         assert!(!format!("{status:?}").contains("secret"));
-        assert_eq!(status.get_error_details().error_info().unwrap().metadata[INCIDENT], "0011");
+        assert_eq!(status.get_error_details().error_info().unwrap().metadata[INCIDENT], "00112233aabb");
         let back = from_peer(&status);
-        assert!(matches!(back, Error::Unavailable(Unavailable::Aborted { reason: "NODE_FAILED" })), "{back:?}");
+        let Error::Unavailable(Unavailable::Aborted { reason: "NODE_FAILED", incident: Some(incident) }) = back else {
+            panic!("{back:?}");
+        };
+        assert_eq!(incident.to_string(), "00112233aabb");
     }
 
     #[test]

@@ -489,7 +489,7 @@ mod tests {
             Unavailable::Silent { seconds: 1 }.into(),
             Unavailable::TooLong { seconds: 1 }.into(),
             Unavailable::Disconnected.into(),
-            Unavailable::Aborted { reason: "OTHER" }.into(),
+            Unavailable::Aborted { reason: "OTHER", incident: None }.into(),
             Unavailable::Busy { what: "stopping" }.into(),
             Error::LimitExceeded { what: "rows", max: 1, got: 2 },
             Refused::NotActive.into(),

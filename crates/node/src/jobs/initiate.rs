@@ -159,7 +159,7 @@ async fn receive_answer(run: &Run, offer: &Sealed<Offer>, open: &mut Open) -> Re
         match message.message {
             Some(ResponseMessage::Accept(accept)) => return Sealed::<Answer>::receive(offer, accept, &run.fit()?),
             Some(ResponseMessage::Abort(abort)) => {
-                return Err(Unavailable::Aborted { reason: convert::known_reason(&abort) }.into());
+                return Err(convert::aborted(&abort).into());
             }
             Some(ResponseMessage::Alive(_)) => {}
             Some(ResponseMessage::Frame(_)) => {

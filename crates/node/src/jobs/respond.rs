@@ -195,7 +195,7 @@ impl Response {
             match message.message {
                 Some(RequestMessage::Alive(_)) => {}
                 Some(RequestMessage::Abort(abort)) => {
-                    return Err(Unavailable::Aborted { reason: convert::known_reason(&abort) }.into());
+                    return Err(convert::aborted(&abort).into());
                 }
                 Some(message) => return Ok(message),
                 None => return Err(PeerMisbehaved::UnexpectedMessage { expected, got: "nothing" }.into()),

@@ -285,7 +285,12 @@ impl Run {
         let reason = failure_reason(&error);
         let (job, side, incident) = (self.tracker.id(), side.as_str(), &self.incident);
         tracing::warn!(%job, side, %incident, reason, %error, "job ended without a result");
-        let failure = Failure { reason: reason.to_owned(), incident: Some(incident.clone()) };
+        // Where the cause lies with the peer, the number to ask it for is the peer's.
+        let told = match &error {
+            Error::Unavailable(Unavailable::Aborted { incident: Some(incident), .. }) => incident.to_string(),
+            _ => incident.clone(),
+        };
+        let failure = Failure { reason: reason.to_owned(), incident: Some(told) };
         match error {
             Error::Cancelled => (JobState::Cancelled, JobEnd::Cancelled(failure)),
             _ => (JobState::Failed, JobEnd::Failed(failure)),
@@ -296,7 +301,7 @@ impl Run {
 /// The reason a failed job keeps. What the peer said is kept where it means the same on both sides.
 fn failure_reason(error: &Error) -> &'static str {
     match error {
-        Error::Unavailable(Unavailable::Aborted { reason }) => match *reason {
+        Error::Unavailable(Unavailable::Aborted { reason, .. }) => match *reason {
             "OTHER" | "PEER_SILENT" | "PEER_GONE" | "PEER_UNREACHABLE" => error.reason(),
             told => told,
         },

@@ -346,7 +346,7 @@ async fn a_full_node_says_that_it_is_busy() {
     let client = PeerClient::connect(&scene.pair.bank, &scene.bureau).await.unwrap();
     let (_outbound, receiver) = mpsc::channel(8);
     let error = client.exchange(receiver).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable(Unavailable::Aborted { reason: "NODE_BUSY" })), "{error:?}");
+    assert!(matches!(error, Error::Unavailable(Unavailable::Aborted { reason: "NODE_BUSY", .. })), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -358,7 +358,7 @@ async fn a_peer_that_was_removed_is_refused_on_an_open_connection() {
     bank.spki_pin = [9; 32];
     scene.pair.bureau.store().put_peer(bank, true).await.unwrap();
     let error = client.hello(&scene.pair.bank).await.unwrap_err();
-    assert!(matches!(error, Error::Unavailable(Unavailable::Aborted { reason: "UNKNOWN_PEER" })), "{error:?}");
+    assert!(matches!(error, Error::Unavailable(Unavailable::Aborted { reason: "UNKNOWN_PEER", .. })), "{error:?}");
     let error = PeerClient::connect(&scene.pair.bank, &scene.bureau).await.unwrap_err();
     assert_eq!(error.reason(), "PEER_REFUSED_US");
 }

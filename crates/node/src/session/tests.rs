@@ -128,7 +128,8 @@ async fn read_all(mut pipe: ReadHalf<DuplexStream>, messages: mpsc::Sender<Resul
             0 => Inbound::Frame(bytes),
             1 => Inbound::Alive,
             _ => {
-                Inbound::Abort { reason: crate::error::describe(std::str::from_utf8(&bytes).unwrap()).unwrap().reason }
+                let reason = crate::error::describe(std::str::from_utf8(&bytes).unwrap()).unwrap().reason;
+                Inbound::Abort(Unavailable::Aborted { reason, incident: None })
             }
         };
         if messages.send(Ok(message)).await.is_err() {
@@ -227,7 +228,7 @@ async fn a_session_takes_no_longer_than_allowed() {
     one.bounds.total_max = Duration::from_millis(150);
     let (left, right) = tokio::join!(run(Stub::new(0, 1, 10), left, &one), run(Stub::new(0, 1, 10), right, &two));
     assert_eq!(left.unwrap_err().reason(), "SESSION_TOO_LONG");
-    assert!(matches!(right.unwrap_err(), Error::Unavailable(Unavailable::Aborted { reason: "SESSION_TOO_LONG" })));
+    assert!(matches!(right.unwrap_err(), Error::Unavailable(Unavailable::Aborted { reason: "SESSION_TOO_LONG", .. })));
 }
 
 #[tokio::test]
@@ -242,7 +243,7 @@ async fn a_cancelled_session_tells_the_peer() {
     let (left, right, ()) =
         tokio::join!(run(Stub::new(0, 1, 10), left, &one), run(Stub::new(0, 1, 10), right, &two), cancelling);
     assert!(matches!(left.unwrap_err(), Error::Cancelled));
-    assert!(matches!(right.unwrap_err(), Error::Unavailable(Unavailable::Aborted { reason: "CANCELLED" })));
+    assert!(matches!(right.unwrap_err(), Error::Unavailable(Unavailable::Aborted { reason: "CANCELLED", .. })));
 }
 
 #[tokio::test]
