@@ -147,7 +147,7 @@ fn unfit_terms_are_refused_by_name() {
         (Section::Column(2, 3), "bytes_max", Problem::BytesMaxUnwanted, |it| {
             it.parties[1].columns[2].bytes_max = Some(8);
         }),
-        (Section::Column(2, 4), "bytes_max", Problem::Range { min: 1, max: 65_536, got: 0 }, |it| {
+        (Section::Column(2, 4), "bytes_max", Problem::Range { min: 1, max: 65_535, got: 0 }, |it| {
             it.parties[1].columns[3].bytes_max = Some(0);
         }),
         (Section::Allow(4), "protocol", Problem::Repeated, |it| it.allow.push(it.allow[0])),
@@ -214,7 +214,7 @@ const COMPLAINTS: &[(&str, &str, &str)] = &[
     (
         "bytes_max = 2",
         "bytes_max = 5000000000",
-        "`bytes_max` in [[party.column]] 4 of [[party]] 2 is 5000000000, allowed is 1 to 65536: correct the number",
+        "`bytes_max` in [[party.column]] 4 of [[party]] 2 is 5000000000, allowed is 1 to 65535: correct the number",
     ),
     (
         "North Bank",
@@ -285,7 +285,7 @@ prop_compose! {
         rows in (0_u64..=100, 100_u64..=u64::from(u32::MAX)),
         extra in proptest::collection::vec(any_text::<128>(), 0..4),
         column_use in proptest::sample::select(ColumnUse::ALL),
-        bytes_max in proptest::option::of(1_u32..=65_536),
+        bytes_max in proptest::option::of(1_u32..=65_535),
     ) -> Party {
         let mut columns = vec![
             column("k0", "text", ColumnUse::JoinOnly, None),

@@ -9,8 +9,8 @@ use crate::error::{Error, Problem, Section};
 const ROWS_MAX: u64 = u32::MAX as u64;
 /// Totals: what the documents' and the stores' integers hold.
 const TOTAL_MAX: u64 = i64::MAX as u64;
-/// The most bytes of one value: a payload has room for many.
-pub(super) const BYTES_MAX: u64 = 65_536;
+/// The most bytes of one value: its length travels in two.
+pub(super) const BYTES_MAX: u64 = 65_535;
 const KEY_PARTS_MAX: usize = 16;
 const COLUMNS_MAX: usize = 2000;
 const ALLOW_MAX: usize = 64;
