@@ -333,10 +333,12 @@ impl Error {
                 symbolon_policy::Error::SignatureInvalid { .. } => "AGREEMENT_EDITED",
                 symbolon_policy::Error::CardSignatureInvalid => "CARD_EDITED",
                 symbolon_policy::Error::SignerNotParty => "NOT_A_PARTY",
+                symbolon_policy::Error::KeyUnavailable => "KEY_UNAVAILABLE",
                 _ => "DOCUMENT_INVALID",
             },
             Self::Tables(inner) => reason::by_label(inner.label(), "TABLE_UNUSABLE"),
             Self::Psi(inner) => reason::by_label(inner.label(), "PROTOCOL_FAILED"),
+            Self::Primitives(symbolon_primitives::Error::KeyUnavailable) => "KEY_UNAVAILABLE",
             Self::Primitives(_) => "CRYPTO_REFUSED",
         }
     }

@@ -11,16 +11,18 @@
 use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, Months, Utc};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::CertifiedKey;
 use symbolon_primitives::hpke::{SealingKey, Suite};
 use symbolon_primitives::secret::{Secret, Seed};
-use symbolon_primitives::sign::{SigningKey, VerifyingKey};
+use symbolon_primitives::sign::{Signer, SigningKey, VerifyingKey};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::error::{Error, FileAction, KeysError};
@@ -40,9 +42,8 @@ const CERTIFICATE_MONTHS: u32 = 60;
 
 /// The keys of a node. Wiped when dropped; printing shows public parts only.
 pub struct Keys {
-    organisation: SigningKey,
-    tls_key_der: Secret<Vec<u8>>,
-    tls_certificate_der: Vec<u8>,
+    organisation: Arc<dyn Signer>,
+    tls: Arc<CertifiedKey>,
     spki_pin: [u8; 32],
     made_at: DateTime<Utc>,
     sealing: SealingKey,
@@ -104,21 +105,22 @@ impl Keys {
         if *parsed.public_key().subject_public_key.data != *key_pair.public_key_raw() {
             return Err(KeysError::Mismatch.into());
         }
+        let signer = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&PrivateKeyDer::Pkcs8(key))
+            .map_err(|_| malformed(&key_path, "P-256 key"))?;
         Ok(Self {
-            organisation,
-            tls_key_der: Secret::new(key.secret_pkcs8_der().to_vec()),
+            organisation: Arc::new(organisation),
             spki_pin: spki_pin(&certificate)?,
             made_at: DateTime::from_timestamp(parsed.validity().not_before.timestamp(), 0)
                 .ok_or_else(|| malformed(&certificate_path, "certificate with a date"))?,
-            tls_certificate_der: certificate.to_vec(),
+            tls: Arc::new(CertifiedKey::new(vec![certificate], signer)),
             sealing,
         })
     }
 
     /// The organisation key, which signs for the institution.
     #[must_use]
-    pub const fn organisation(&self) -> &SigningKey {
-        &self.organisation
+    pub fn organisation(&self) -> &dyn Signer {
+        self.organisation.as_ref()
     }
 
     /// The public half of the organisation key.
@@ -130,13 +132,14 @@ impl Keys {
     /// The certificate of the node, DER.
     #[must_use]
     pub fn tls_certificate_der(&self) -> &[u8] {
-        &self.tls_certificate_der
+        // Both constructors put one certificate there.
+        self.tls.cert.first().map_or(&[], |certificate| certificate.as_ref())
     }
 
-    /// The private key of the certificate, PKCS#8 DER. The caller wipes any copy it makes.
+    /// Certificate and signing key for both ends of the peer port, as TLS takes them.
     #[must_use]
-    pub fn tls_key_der(&self) -> &[u8] {
-        self.tls_key_der.expose()
+    pub const fn tls_identity(&self) -> &Arc<CertifiedKey> {
+        &self.tls
     }
 
     /// SHA-256 over the public key of the certificate, as cards and agreements pin it.
@@ -312,9 +315,11 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let keys = create(home.path());
         let text = format!("{keys:?} {keys:#?}").to_lowercase();
-        let seed = keys.organisation().to_seed();
+        let seed = read_seed(&home.path().join(ORGANISATION_FILE), ORGANISATION_PREFIX).unwrap();
         assert!(!text.contains(&hex::encode(&seed.expose()[..4])));
         assert!(!text.contains(&STANDARD.encode(&seed.expose()[..6]).to_lowercase()));
-        assert!(!text.contains(&hex::encode(&keys.tls_key_der()[40..46])));
+        let pem = std::fs::read(home.path().join(TLS_KEY_FILE)).unwrap();
+        let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).unwrap();
+        assert!(!text.contains(&hex::encode(&der.secret_pkcs8_der()[40..46])));
     }
 }

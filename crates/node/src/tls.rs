@@ -18,8 +18,9 @@ use std::task::{Context, Poll};
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::pki_types::{ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -97,10 +98,8 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn own_key(keys: &Keys) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-    let certificate = CertificateDer::from(keys.tls_certificate_der().to_vec());
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(keys.tls_key_der().to_vec()));
-    (vec![certificate], key)
+fn own_key(keys: &Keys) -> Arc<SingleCertAndKey> {
+    Arc::new(SingleCertAndKey::from(Arc::clone(keys.tls_identity())))
 }
 
 /// Makes the configuration of a listening port that lets in the keys in `pins`.
@@ -110,13 +109,11 @@ fn own_key(keys: &Keys) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>
 pub fn server_config(keys: &Keys, pins: &Pins, clock: &Arc<dyn Clock>) -> Result<Arc<ServerConfig>, Error> {
     let provider = provider();
     let verifier = Arc::new(ClientVerifier::new(pins.clone(), provider.signature_verification_algorithms));
-    let (chain, key) = own_key(keys);
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(NodeTime(Arc::clone(clock))))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|_| Environment::Tls)?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)
-        .map_err(|_| Environment::Tls)?;
+        .with_cert_resolver(own_key(keys));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -131,14 +128,12 @@ pub fn server_config(keys: &Keys, pins: &Pins, clock: &Arc<dyn Clock>) -> Result
 pub fn client_config(keys: &Keys, pin: SpkiPin, clock: &Arc<dyn Clock>) -> Result<Arc<ClientConfig>, Error> {
     let provider = provider();
     let verifier = Arc::new(ServerVerifier::new(pin, provider.signature_verification_algorithms));
-    let (chain, key) = own_key(keys);
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(NodeTime(Arc::clone(clock))))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(|_| Environment::Tls)?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
-        .with_client_auth_cert(chain, key)
-        .map_err(|_| Environment::Tls)?;
+        .with_client_cert_resolver(own_key(keys));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     config.enable_sni = false;

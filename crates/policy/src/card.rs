@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use symbolon_primitives::kdf::Label;
-use symbolon_primitives::sign::{Signature, SigningKey, VerifyingKey};
+use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
 
 use crate::canonical::Canonical;
 use crate::error::{Error, Problem, Section};
@@ -67,11 +67,13 @@ impl Card {
     /// Makes and signs a card for the owner of `key`.
     ///
     /// # Errors
-    /// [`Error::Field`] when there is no sealing key, a suite comes twice, or a key is of no possible length.
-    pub fn issue(contents: CardContents, key: &SigningKey) -> Result<Self, Error> {
+    /// [`Error::Field`] when there is no sealing key, a suite comes twice, or a key is of no possible length;
+    /// [`Error::KeyUnavailable`] when `key` cannot sign.
+    pub fn issue(contents: CardContents, key: &dyn Signer) -> Result<Self, Error> {
         check(&contents)?;
         let organisation_key = key.verifying_key();
-        let signature = key.sign(Label::Card, &[&encode(&contents, &organisation_key)]);
+        let signature = key.try_sign(Label::Card, &[&encode(&contents, &organisation_key)]);
+        let signature = signature.map_err(|_| Error::KeyUnavailable)?;
         Ok(Self { contents, organisation_key, signature })
     }
 

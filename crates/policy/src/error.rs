@@ -8,6 +8,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The organisation key cannot sign: the token it lies in does not answer.
+    #[error("the organisation key cannot be used: its token does not sign")]
+    KeyUnavailable,
     /// The text is no TOML.
     #[error("line {line}, column {column}: {}: correct the TOML there", Escaped(source.message()))]
     Syntax {
@@ -89,6 +92,7 @@ impl Error {
             Self::SignatureInvalid { .. } => "signature_invalid",
             Self::SignatureForeign { .. } => "signature_foreign",
             Self::SignatureRepeated { .. } => "signature_repeated",
+            Self::KeyUnavailable => "key_unavailable",
             Self::SignerNotParty => "signer_not_party",
             Self::AgreementDiffers => "agreement_differs",
             Self::CardSignatureInvalid => "card_signature_invalid",

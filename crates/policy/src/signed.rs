@@ -1,7 +1,7 @@
 //! An agreement with the signatures it has so far.
 
 use symbolon_primitives::kdf::Label;
-use symbolon_primitives::sign::{Signature, SigningKey, VerifyingKey};
+use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
 
 use crate::agreement::{Agreement, AgreementId, DOCUMENT_BYTES_MAX, FORMAT, Seat, document};
 use crate::error::{Error, Problem, Section};
@@ -113,10 +113,11 @@ impl SignedAgreement {
     /// Signs as the party whose organisation key this is. Signing again changes nothing.
     ///
     /// # Errors
-    /// [`Error::SignerNotParty`] when it is neither party's.
-    pub fn sign(&mut self, key: &SigningKey) -> Result<Seat, Error> {
+    /// [`Error::SignerNotParty`] when it is neither party's; [`Error::KeyUnavailable`] when it cannot sign.
+    pub fn sign(&mut self, key: &dyn Signer) -> Result<Seat, Error> {
         let seat = self.agreement.seat_of_key(&key.verifying_key()).ok_or(Error::SignerNotParty)?;
-        self.signatures[seat.index()] = Some(key.sign(Label::Agreement, &[self.agreement.canonical_bytes()]));
+        let signature = key.try_sign(Label::Agreement, &[self.agreement.canonical_bytes()]);
+        self.signatures[seat.index()] = Some(signature.map_err(|_| Error::KeyUnavailable)?);
         Ok(seat)
     }
 

@@ -22,7 +22,7 @@ use crate::hash::lp;
 use crate::hpke::{SEALED_BYTES_MAX, Sealed, SealingKey, SealingPublicKey};
 use crate::kdf::Label;
 use crate::secret::{Secret, Seed};
-use crate::sign::{SigningKey, VerifyingKey};
+use crate::sign::{Signer, VerifyingKey};
 use crate::stream::{CHUNK_BYTES, Decryptor, Encryptor};
 
 /// The first bytes of every sealed file.
@@ -95,7 +95,7 @@ pub fn seal<R: Read, W: Write>(
     mut reader: R,
     writer: W,
     recipient: &SealingPublicKey,
-    sender: &SigningKey,
+    sender: &dyn Signer,
     context: &FileContext<'_>,
 ) -> Result<u64, Error> {
     let mut stream = encryptor(writer, recipient, sender, context)?;
@@ -152,7 +152,7 @@ pub fn open<R: Read, W: Write>(
 pub fn encryptor<W: Write>(
     mut writer: W,
     recipient: &SealingPublicKey,
-    sender: &SigningKey,
+    sender: &dyn Signer,
     context: &FileContext<'_>,
 ) -> Result<Encryptor<W>, Error> {
     let bound = context.bound();

@@ -56,6 +56,9 @@ pub enum Error {
         /// What is missing.
         what: &'static str,
     },
+    /// The key lies in a token that does not answer or does not sign.
+    #[error("the key cannot be used: its token does not sign")]
+    KeyUnavailable,
     /// Reading or writing failed.
     #[error("input or output failed")]
     Io(#[source] std::io::Error),
@@ -91,6 +94,7 @@ impl Error {
             Self::LimitExceeded { .. } => "limit_exceeded",
             Self::Misuse { .. } => "misuse",
             Self::Environment { .. } => "environment",
+            Self::KeyUnavailable => "key_unavailable",
             Self::Io(_) => "io",
         }
     }

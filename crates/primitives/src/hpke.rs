@@ -37,7 +37,7 @@ use crate::hash::{Transcript, lp};
 use crate::kdf::Label;
 use crate::prg::Prg;
 use crate::secret::{Secret, Seed};
-use crate::sign::{SIGNATURE_BYTES, Signature, SigningKey, VerifyingKey};
+use crate::sign::{SIGNATURE_BYTES, Signature, Signer, VerifyingKey};
 
 /// The longest secret that is sealed in one piece; longer ones go through [`crate::stream`] under a sealed key.
 pub const PLAINTEXT_BYTES_MAX: usize = 64 * 1024;
@@ -246,9 +246,9 @@ impl SealingPublicKey {
     /// Seals `plaintext` to this key under `info`, signed by `sender`.
     ///
     /// # Errors
-    /// [`Error::LimitExceeded`] above [`PLAINTEXT_BYTES_MAX`], [`Error::Environment`] without randomness,
-    /// [`Error::Encoding`] when this key is a point nothing can be sealed to.
-    pub fn seal(&self, sender: &SigningKey, info: &[u8], plaintext: &[u8]) -> Result<Sealed, Error> {
+    /// [`Error::LimitExceeded`] above [`PLAINTEXT_BYTES_MAX`], [`Error::Environment`] without randomness or when
+    /// `sender` cannot sign, [`Error::Encoding`] when this key is a point nothing can be sealed to.
+    pub fn seal(&self, sender: &dyn Signer, info: &[u8], plaintext: &[u8]) -> Result<Sealed, Error> {
         if plaintext.len() > PLAINTEXT_BYTES_MAX {
             return Err(Error::LimitExceeded {
                 what: "length of a sealed secret in bytes",
@@ -264,7 +264,7 @@ impl SealingPublicKey {
             Suite::XWing => seal_base::<AesGcm256, XWing>(public, &bound, plaintext, &[], &mut rng)?,
         };
         let suite = self.suite.id().to_be_bytes();
-        let signature = sender.sign(Label::SealSignature, &[&suite, public, info, &enc, &ciphertext]);
+        let signature = sender.try_sign(Label::SealSignature, &[&suite, public, info, &enc, &ciphertext])?;
         Ok(Sealed { suite: self.suite, enc, ciphertext, signature })
     }
 }

@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::Signer;
+use ed25519_dalek::Signer as _;
 use subtle::ConstantTimeEq;
 
 use crate::Error;
@@ -27,6 +27,40 @@ pub const VERIFYING_KEY_BYTES: usize = 32;
 pub const SIGNATURE_BYTES: usize = 64;
 
 const TEXT_PREFIX: &str = "ed25519:";
+
+/// Whatever signs for an institution without showing its private key: a [`SigningKey`] in memory, or a token.
+pub trait Signer: fmt::Debug + Send + Sync {
+    /// The public half.
+    fn verifying_key(&self) -> VerifyingKey;
+
+    /// Signs bare bytes (RFC 8032, section 5.1.6).
+    ///
+    /// # Errors
+    /// [`Error::KeyUnavailable`] when the key lies in a token that does not sign.
+    ///
+    /// # Security
+    /// Only for formats whose bytes are fixed elsewhere and begin like nothing else that is signed, such as signed
+    /// notes. Everything else is signed with [`Signer::try_sign`], which puts a label in front.
+    fn try_sign_message(&self, message: &[u8]) -> Result<Signature, Error>;
+
+    /// Signs `label ‖ LP(parts)`.
+    ///
+    /// # Errors
+    /// As [`Signer::try_sign_message`].
+    fn try_sign(&self, label: Label, parts: &[&[u8]]) -> Result<Signature, Error> {
+        self.try_sign_message(&message(label, parts))
+    }
+}
+
+impl Signer for SigningKey {
+    fn verifying_key(&self) -> VerifyingKey {
+        Self::verifying_key(self)
+    }
+
+    fn try_sign_message(&self, message: &[u8]) -> Result<Signature, Error> {
+        Ok(Signature(self.0.sign(message).to_bytes()))
+    }
+}
 
 /// The private half of an institution's key: signs. Wiped when dropped.
 pub struct SigningKey(ed25519_dalek::SigningKey);

@@ -374,6 +374,12 @@ const REASONS: &[Entry] = &[
         "run `chmod 600` on it; when others had access, make new keys",
     ),
     ("KEY_MALFORMED", Class::Config, "a key file does not hold what it should", "restore it from your backup"),
+    (
+        "KEY_UNAVAILABLE",
+        Class::Environment,
+        "a key lies in a token that does not answer or does not sign",
+        "check that the token is there and its module and PIN in node.toml are right, then start again",
+    ),
     ("KEY_MISMATCH", Class::Config, "certificate and key do not belong together", "restore both from the same backup"),
     (
         "CERTIFICATE_NAMES",

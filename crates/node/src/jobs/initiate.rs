@@ -109,7 +109,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
         purpose: record.purpose.clone(),
         own: run.declaration(own.declared)?,
     };
-    let offer = Sealed::<Offer>::offer(offer, key);
+    let offer = Sealed::<Offer>::offer(offer, key)?;
     send(open, RequestMessage::Offer(offer.to_message())).await?;
     let answer = receive_answer(run, &offer, open).await?;
     let said = &answer.content().own;
@@ -128,7 +128,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
 
     let sid = session_id(&offer, &answer, open.client.channel().exporter);
     home.store().record_session(job.id, sid.0, own.declared, said.rows).await?;
-    send(open, RequestMessage::Confirm(confirm(&sid, key))).await?;
+    send(open, RequestMessage::Confirm(confirm(&sid, key)?)).await?;
     let spec = deal.spec(sid, own.declared, said.rows, answer.content().payload_bytes);
     Ok(Greeted { job, permit, spec })
 }

@@ -124,7 +124,7 @@ impl Response {
             Role::Receiver => 0,
         };
         let answer = Answer { payload_bytes, own: self.run.declaration(own.declared)? };
-        let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation());
+        let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation())?;
         let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
         self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;
         let sid = session_id(offer, &answer, self.channel.exporter);

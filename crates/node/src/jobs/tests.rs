@@ -99,7 +99,7 @@ impl Scene {
     }
 
     fn seal(&self, offer: Offer) -> Sealed<Offer> {
-        Sealed::<Offer>::offer(offer, self.pair.bank.keys().organisation())
+        Sealed::<Offer>::offer(offer, self.pair.bank.keys().organisation()).unwrap()
     }
 
     /// A good handshake.
@@ -111,7 +111,7 @@ impl Scene {
         let fit = Fit { now: self.pair.bank.clock().now(), skew_seconds_max: 300, frame_bytes: 0 };
         let answer = Sealed::<Answer>::receive(&offer, accept, &fit).unwrap();
         let sid = session_id(&offer, &answer, talk.client.channel().exporter);
-        talk.send(RequestMessage::Confirm(confirm(&sid, self.pair.bank.keys().organisation()))).await;
+        talk.send(RequestMessage::Confirm(confirm(&sid, self.pair.bank.keys().organisation()).unwrap())).await;
         let spec = SessionSpec {
             protocol: Protocol::EcdhOprf,
             sid,
@@ -319,7 +319,7 @@ async fn an_offer_counts_once_and_a_confirmation_belongs_to_its_connection() {
     let mut talk = scene.open().await;
     talk.send(RequestMessage::Offer(scene.seal(scene.offer(2)).to_message())).await;
     assert!(matches!(talk.next().await, Some(ResponseMessage::Accept(_))));
-    let elsewhere = confirm(&symbolon_psi::Sid([0; 32]), scene.pair.bank.keys().organisation());
+    let elsewhere = confirm(&symbolon_psi::Sid([0; 32]), scene.pair.bank.keys().organisation()).unwrap();
     talk.send(RequestMessage::Confirm(elsewhere)).await;
     assert_eq!(talk.aborted().await, "PEER_MISBEHAVED");
     assert_eq!(scene.failed().await, "SIGNATURE_INVALID");

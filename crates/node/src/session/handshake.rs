@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use symbolon_policy::{AgreementId, ResultKind};
 use symbolon_primitives::hash::lp;
 use symbolon_primitives::kdf::Label;
-use symbolon_primitives::sign::{Signature, SigningKey, VerifyingKey};
+use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
 use symbolon_psi::{Protocol, Sid, sid};
 use symbolon_wire::v1;
 
@@ -99,11 +99,13 @@ impl<T> Sealed<T> {
 
 impl Sealed<Offer> {
     /// Signs an offer.
-    #[must_use]
-    pub fn offer(offer: Offer, key: &SigningKey) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Primitives`] when the key cannot sign.
+    pub fn offer(offer: Offer, key: &dyn Signer) -> Result<Self, Error> {
         let body = convert::offer_body(&offer).encode_to_vec();
-        let signature = key.sign(Label::JobOffer, &[&body]);
-        Self { content: offer, body, signature }
+        let signature = key.try_sign(Label::JobOffer, &[&body])?;
+        Ok(Self { content: offer, body, signature })
     }
 
     /// Checks an offer that came from the peer with the organisation key `peer` to the node with the key `own`.
@@ -139,11 +141,13 @@ impl Sealed<Offer> {
 
 impl Sealed<Answer> {
     /// Signs an answer to `offer`.
-    #[must_use]
-    pub fn answer(offer: &Sealed<Offer>, answer: Answer, key: &SigningKey) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Primitives`] when the key cannot sign.
+    pub fn answer(offer: &Sealed<Offer>, answer: Answer, key: &dyn Signer) -> Result<Self, Error> {
         let body = convert::accept_body(&answer, offer.digest()).encode_to_vec();
-        let signature = key.sign(Label::JobAccept, &[&offer.body, &body]);
-        Self { content: answer, body, signature }
+        let signature = key.try_sign(Label::JobAccept, &[&offer.body, &body])?;
+        Ok(Self { content: answer, body, signature })
     }
 
     /// Checks the answer to `offer`.
@@ -209,9 +213,12 @@ pub fn session_id(offer: &Sealed<Offer>, answer: &Sealed<Answer>, exporter: [u8;
 }
 
 /// The initiator's last word before frames flow.
-#[must_use]
-pub fn confirm(sid: &Sid, key: &SigningKey) -> v1::JobConfirm {
-    v1::JobConfirm { signature: key.sign(Label::JobConfirm, &[sid.as_bytes()]).to_bytes().to_vec() }
+///
+/// # Errors
+/// [`Error::Primitives`] when the key cannot sign.
+pub fn confirm(sid: &Sid, key: &dyn Signer) -> Result<v1::JobConfirm, Error> {
+    let signature = key.try_sign(Label::JobConfirm, &[sid.as_bytes()])?;
+    Ok(v1::JobConfirm { signature: signature.to_bytes().to_vec() })
 }
 
 /// Checks that the initiator derived the same session id.

@@ -67,7 +67,8 @@ impl Bureau {
         let fit = Fit { now: self.home.clock().now(), skew_seconds_max: 300, frame_bytes: 0 };
         let own = self.home.keys().organisation_public();
         let offer = Sealed::<Offer>::receive(message, &bank, &own, &fit).unwrap();
-        let mut accept = Sealed::<Answer>::answer(&offer, self.answer(), self.home.keys().organisation()).to_message();
+        let accept = Sealed::<Answer>::answer(&offer, self.answer(), self.home.keys().organisation()).unwrap();
+        let mut accept = accept.to_message();
         if matches!(self.fault, Fault::ForgedAcceptance) {
             accept.signature[0] ^= 1;
         }

@@ -1,4 +1,5 @@
 use symbolon_primitives::secret::Secret;
+use symbolon_primitives::sign::SigningKey;
 
 use super::*;
 
@@ -52,24 +53,24 @@ fn reason<T>(outcome: Result<T, Error>) -> &'static str {
 
 #[test]
 fn both_sides_derive_one_session_id() {
-    let sent = Sealed::<Offer>::offer(offer(), &key(1));
+    let sent = Sealed::<Offer>::offer(offer(), &key(1)).unwrap();
     let received = receive(sent.to_message()).unwrap();
     assert_eq!(received.content(), &offer());
-    let answered = Sealed::<Answer>::answer(&received, answer(), &key(2));
+    let answered = Sealed::<Answer>::answer(&received, answer(), &key(2)).unwrap();
     let heard = Sealed::<Answer>::receive(&sent, answered.to_message(), &fit()).unwrap();
     assert_eq!(heard.content(), &answer());
     let (ours, theirs) = (session_id(&sent, &heard, [7; 32]), session_id(&received, &answered, [7; 32]));
     assert_eq!(ours, theirs);
     assert_ne!(ours, session_id(&sent, &heard, [8; 32]), "another connection is another session");
-    check_confirm(&ours, &confirm(&ours, &key(1)), &key(1).verifying_key()).unwrap();
+    check_confirm(&ours, &confirm(&ours, &key(1)).unwrap(), &key(1).verifying_key()).unwrap();
     let elsewhere = session_id(&sent, &heard, [8; 32]);
-    let other = check_confirm(&elsewhere, &confirm(&ours, &key(1)), &key(1).verifying_key());
+    let other = check_confirm(&elsewhere, &confirm(&ours, &key(1)).unwrap(), &key(1).verifying_key());
     assert_eq!(reason(other), "SIGNATURE_INVALID");
 }
 
 #[test]
 fn every_changed_byte_of_an_offer_is_noticed() {
-    let message = Sealed::<Offer>::offer(offer(), &key(1)).to_message();
+    let message = Sealed::<Offer>::offer(offer(), &key(1)).unwrap().to_message();
     for at in 0..message.body.len() {
         let mut changed = message.clone();
         changed.body[at] ^= 1;
@@ -90,7 +91,10 @@ fn an_offer_names_the_two_who_speak() {
     for (initiator, responder) in [(1, 3), (3, 2)] {
         let changed =
             Offer { initiator: key(initiator).verifying_key(), responder: key(responder).verifying_key(), ..offer() };
-        assert_eq!(reason(receive(Sealed::<Offer>::offer(changed, &key(1)).to_message())), "PEER_WRONG_INSTITUTION");
+        assert_eq!(
+            reason(receive(Sealed::<Offer>::offer(changed, &key(1)).unwrap().to_message())),
+            "PEER_WRONG_INSTITUTION"
+        );
     }
 }
 
@@ -98,13 +102,13 @@ fn an_offer_names_the_two_who_speak() {
 fn clocks_frames_and_sizes_are_bounded() {
     let mut late = offer();
     late.own.time = now() - chrono::Duration::seconds(301);
-    assert_eq!(reason(receive(Sealed::<Offer>::offer(late, &key(1)).to_message())), "PEER_CLOCK");
+    assert_eq!(reason(receive(Sealed::<Offer>::offer(late, &key(1)).unwrap().to_message())), "PEER_CLOCK");
     let mut narrow = offer();
     narrow.own.frame_bytes_max = 1000;
-    assert_eq!(reason(receive(Sealed::<Offer>::offer(narrow, &key(1)).to_message())), "PEER_SIZES");
+    assert_eq!(reason(receive(Sealed::<Offer>::offer(narrow, &key(1)).unwrap().to_message())), "PEER_SIZES");
     let mut long = offer();
     long.columns = vec!["x".repeat(BODY_BYTES_MAX)];
-    assert_eq!(reason(receive(Sealed::<Offer>::offer(long, &key(1)).to_message())), "PEER_OVERSIZED");
+    assert_eq!(reason(receive(Sealed::<Offer>::offer(long, &key(1)).unwrap().to_message())), "PEER_OVERSIZED");
 }
 
 /// Signed rightly, so that the form of the body is what is refused.
@@ -140,10 +144,10 @@ fn malformed_bodies_are_refused() {
 
 #[test]
 fn an_answer_belongs_to_its_offer() {
-    let sent = Sealed::<Offer>::offer(offer(), &key(1));
-    let another = Sealed::<Offer>::offer(Offer { own: declaration(99), ..offer() }, &key(1));
-    let answered = Sealed::<Answer>::answer(&sent, answer(), &key(2));
+    let sent = Sealed::<Offer>::offer(offer(), &key(1)).unwrap();
+    let another = Sealed::<Offer>::offer(Offer { own: declaration(99), ..offer() }, &key(1)).unwrap();
+    let answered = Sealed::<Answer>::answer(&sent, answer(), &key(2)).unwrap();
     assert_eq!(reason(Sealed::<Answer>::receive(&another, answered.to_message(), &fit())), "SIGNATURE_INVALID");
-    let forged = Sealed::<Answer>::answer(&sent, answer(), &key(3));
+    let forged = Sealed::<Answer>::answer(&sent, answer(), &key(3)).unwrap();
     assert_eq!(reason(Sealed::<Answer>::receive(&sent, forged.to_message(), &fit())), "SIGNATURE_INVALID");
 }
