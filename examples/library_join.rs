@@ -41,12 +41,13 @@ fn main() -> Result<()> {
         rows_sender: padded_rows(BUREAU.len() as u64),
         rows_receiver: padded_rows(BANK.len() as u64),
         payload_bytes: GRADE_BYTES,
+        release: None,
     };
     let cost = spec.wire_cost();
     println!("bureau sends {} bytes, bank {} bytes", cost.bytes_sender, cost.bytes_receiver);
     for role in [Role::Sender, Role::Receiver] {
         println!("\nthe {role} learns:");
-        for item in leakage::statement(spec.protocol, role, spec.payload_bytes > 0).learns {
+        for item in leakage::statement(spec.protocol, role, spec.payload_bytes > 0, None).learns {
             println!("  - {}", item.text);
         }
     }

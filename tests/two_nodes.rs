@@ -144,15 +144,42 @@ async fn one_request_is_one_job() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn too_few_matches_stay_with_the_node_that_found_them() -> Result<()> {
     let pair = pair(Duplicates::First).await?;
-    let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?;
+    let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Match).await?;
     options.intersection_min = 3;
     let agreement = pair.agree(&options).await?;
-    let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+    let job = pair.bank.create(request(&agreement, ResultKind::Match)).await?;
     let report = pair.bank.wait(&job).await?;
     assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some("INTERSECTION_BELOW_MINIMUM"));
     assert!(!pair.bank.home().settings().results_dir().join(&job).exists(), "nothing is left behind");
     let theirs = pair.last_job(&pair.bureau).await?;
     assert_eq!(theirs.state, JobState::Done, "the peer sees a run like any other");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_stay_with_the_peer_when_too_few_match() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    for (intersection_min, state, failure) in
+        [(3, JobState::Failed, Some("INTERSECTION_BELOW_MINIMUM")), (2, JobState::Done, None)]
+    {
+        let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?;
+        options.intersection_min = intersection_min;
+        let agreement = pair.agree(&options).await?;
+        let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+        let report = pair.bank.wait(&job).await?;
+        assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), failure);
+        assert_eq!(pair.bank.home().settings().results_dir().join(&job).exists(), failure.is_none());
+        // The peer was asked for the columns and knows that it gave them, or did not.
+        let theirs = pair.last_job(&pair.bureau).await?.id.to_string();
+        let report = pair.bureau.wait(&theirs).await?;
+        assert_eq!(report.state, state);
+        assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), failure);
+        if failure.is_none() {
+            let manifest = pair.bank.home().result_show(&job).await?.manifest;
+            assert_eq!(manifest.matched, Some(2));
+            assert!(manifest.leakage.peer.learns.iter().any(|fact| fact.key == "reported_minimum_met"));
+        }
+    }
     Ok(())
 }
 

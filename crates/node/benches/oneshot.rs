@@ -69,6 +69,7 @@ impl Options {
             rows_sender: rows,
             rows_receiver: rows,
             payload_bytes: self.payload,
+            release: None,
         };
         spec.wire_cost().rounds
     }

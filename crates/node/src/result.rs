@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use symbolon_psi::{Protocol, Role, leakage};
+use symbolon_psi::{Protocol, Report, Role, leakage};
 use symbolon_tables::{Format, Written};
 
 use crate::config::Settings;
@@ -118,9 +118,9 @@ pub struct ManifestStatement {
 impl ManifestLeakage {
     /// The statements for the side `own` of a run.
     #[must_use]
-    pub fn of(protocol: Protocol, own: Role, payload: bool) -> Self {
+    pub fn of(protocol: Protocol, own: Role, payload: bool, release: Option<Report>) -> Self {
         let statement = |role| {
-            let statement = leakage::statement(protocol, role, payload);
+            let statement = leakage::statement(protocol, role, payload, release);
             let facts = |items: &[leakage::Item]| {
                 let fact = |item: &leakage::Item| ManifestFact { key: item.key.into(), sentence: item.text.into() };
                 items.iter().map(fact).collect()
@@ -310,7 +310,7 @@ pub(crate) mod tests {
             own: side("Bank"),
             peer: side("Bureau"),
             matched: Some(2),
-            leakage: ManifestLeakage::of(Protocol::EcdhOprf, Role::Receiver, true),
+            leakage: ManifestLeakage::of(Protocol::EcdhOprf, Role::Receiver, true, None),
             normaliser: ManifestNormaliser { version: "1".to_owned(), digest: "sha256:x".to_owned() },
             file: Some(ManifestFile { name: "result.csv".to_owned(), rows: 2, bytes: 4, sha256: hex::encode([3; 32]) }),
             transcript: None,
@@ -336,7 +336,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_leakage_of_a_join_names_what_each_side_learns() {
-        let leakage = ManifestLeakage::of(Protocol::EcdhOprf, Role::Receiver, true);
+        let leakage = ManifestLeakage::of(Protocol::EcdhOprf, Role::Receiver, true, None);
         let keys =
             |statement: &ManifestStatement| statement.learns.iter().map(|fact| fact.key.clone()).collect::<Vec<_>>();
         assert!(keys(&leakage.own).contains(&"matched_payload".to_owned()));

@@ -29,6 +29,12 @@ pub enum Label {
     A1Row,
     /// The server key of the one-sided join.
     A1Key,
+    /// The key that the sender of a one-sided join holds back until enough keys match.
+    A1Release,
+    /// The commitment to that key.
+    A1ReleaseCommitment,
+    /// The key of a row's second layer, derived from that key.
+    A1ReleaseRow,
     /// Hashing of an item to the group in the protocols that mask by one scalar.
     Mask,
     /// Tags of the mutual join.
@@ -82,6 +88,9 @@ impl Label {
         Self::Item,
         Self::A1Row,
         Self::A1Key,
+        Self::A1Release,
+        Self::A1ReleaseCommitment,
+        Self::A1ReleaseRow,
         Self::Mask,
         Self::A2Tag,
         Self::A3Tag,
@@ -114,6 +123,9 @@ impl Label {
             Self::Item => "symbolon-v1/item",
             Self::A1Row => "symbolon-v1/a1/row",
             Self::A1Key => "symbolon-v1/a1/key",
+            Self::A1Release => "symbolon-v1/a1/release",
+            Self::A1ReleaseCommitment => "symbolon-v1/a1/release-commitment",
+            Self::A1ReleaseRow => "symbolon-v1/a1/release-row",
             Self::Mask => "symbolon-v1/mask/hash-to-group",
             Self::A2Tag => "symbolon-v1/a2/tag",
             Self::A3Tag => "symbolon-v1/a3/tag",

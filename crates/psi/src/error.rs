@@ -120,6 +120,9 @@ pub enum PeerMisbehaved {
     /// The hash over all frames of the peer differs: something was changed on the way.
     #[error("the transcript differs")]
     TranscriptDiffers,
+    /// The key given away is not the one the sender committed to, or was given or refused against the report.
+    #[error("the release does not fit what was committed and reported")]
+    ReleaseRejected,
     /// A fixed message has another content.
     #[error("step {step} has unexpected content")]
     UnexpectedContent {
@@ -185,6 +188,9 @@ pub enum Misuse {
     /// This protocol carries no payload.
     #[error("this protocol carries no payload")]
     PayloadNotSupported,
+    /// A run without payload has nothing to hold back.
+    #[error("a release needs a payload")]
+    ReleaseWithoutPayload,
     /// The bytes and ends of a key arena do not fit each other.
     #[error("the key arena is inconsistent")]
     KeyArena,
@@ -245,6 +251,7 @@ impl PeerMisbehaved {
             Self::ProofRejected => "peer_proof_rejected",
             Self::TagsNotSorted => "peer_tags_not_sorted",
             Self::TranscriptDiffers => "peer_transcript_differs",
+            Self::ReleaseRejected => "peer_release_rejected",
             Self::UnexpectedContent { .. } => "peer_unexpected_content",
         }
     }
@@ -260,6 +267,7 @@ impl Misuse {
             Self::RowKeyOutOfRange { .. } => "misuse_row_key_out_of_range",
             Self::PayloadLength { .. } => "misuse_payload_length",
             Self::PayloadNotSupported => "misuse_payload_not_supported",
+            Self::ReleaseWithoutPayload => "misuse_release_without_payload",
             Self::KeyArena => "misuse_key_arena",
             Self::UnknownWord { .. } => "misuse_unknown_word",
         }

@@ -3,6 +3,7 @@
 //!
 //! Keys are stable words; a key never changes its meaning. Texts are plain sentences and may be improved.
 
+use crate::release::Report;
 use crate::role::{Protocol, Role};
 use crate::session::SessionSpec;
 
@@ -47,6 +48,8 @@ pub struct Statement {
     pub role: Role,
     /// Whether rows carry payload.
     pub payload: bool,
+    /// What the receiver reports before the payload opens, if the payload is held back.
+    pub release: Option<Report>,
     /// What the peer of this statement's side may do without the statement failing.
     pub model: Model,
     /// What this side learns.
@@ -91,6 +94,26 @@ const MINIMUM_LOCAL: Item = Item {
     text: "A minimum number of matches is checked by the receiver's own node only, before it hands the result over; \
            a receiver that deviates is not bound by it.",
 };
+const MINIMUM_RELEASE: Item = Item {
+    key: "minimum_intersection_release",
+    text: "The sender gives its columns away only when the receiver has reported the agreed minimum of matches. Below \
+           it the receiver's node can still tell which keys match, though not the columns, and hands nothing over; a \
+           receiver that reports more than it found gets the columns of the rows that match, and only an audit finds \
+           it out.",
+};
+const REPORTED_COUNT: Item = Item {
+    key: "reported_match_count",
+    text: "How many keys both sides have, as the other side reports it before the columns are released.",
+};
+const REPORTED_SUFFICIENT: Item = Item {
+    key: "reported_minimum_met",
+    text: "Whether at least the agreed minimum of keys match, as the other side reports it before the columns are \
+           released; when the report comes can narrow down the number.",
+};
+const REPORT_IS_PROBE: Item = Item {
+    key: "report_probes_membership",
+    text: "A sender that puts in keys of its choice reads from the report whether the receiver has them.",
+};
 const DUPLICATES: Item = Item {
     key: "duplicates",
     text: "Rows of one key stay together under it, so the number of rows is learned for keys that match and for no \
@@ -114,30 +137,37 @@ const EFFECTIVE_SETS: Item = Item {
            receiver's by the number of points it sent before it saw any row.",
 };
 
-/// What `role` learns in `protocol`, with or without payload.
+/// What `role` learns in `protocol`, with or without payload, and with or without a report before the payload opens.
 #[must_use]
-pub fn statement(protocol: Protocol, role: Role, payload: bool) -> Statement {
+pub fn statement(protocol: Protocol, role: Role, payload: bool, release: Option<Report>) -> Statement {
     let sizes = [PEER_ROWS_DECLARED, PEER_TIMING];
+    let release = release.filter(|_| payload && protocol == Protocol::EcdhOprf);
     let (model, mut learns, extra): (Model, Vec<Item>, &[Item]) = match (protocol, role) {
         (Protocol::EcdhOprf, Role::Receiver) => {
             let mut learns = vec![MATCHED_KEYS, MATCHED_ROW_COUNTS];
             learns.extend(payload.then_some(MATCHED_PAYLOAD));
-            (Model::Malicious, learns, &[EFFECTIVE_SETS, DUPLICATES, MINIMUM_LOCAL])
+            (Model::Malicious, learns, &[EFFECTIVE_SETS, DUPLICATES])
         }
-        (Protocol::EcdhOprf, Role::Sender) => (Model::Malicious, Vec::new(), &[EFFECTIVE_SETS, MINIMUM_LOCAL]),
-        (Protocol::EcdhMutual, _) => {
-            (Model::SemiHonest, vec![MATCHED_KEYS], &[SEMI_HONEST, NO_FAIRNESS, MINIMUM_LOCAL])
+        (Protocol::EcdhOprf, Role::Sender) => {
+            let reported = release.map(|report| match report {
+                Report::Count => REPORTED_COUNT,
+                Report::Sufficient => REPORTED_SUFFICIENT,
+            });
+            (Model::Malicious, Vec::from_iter(reported), &[EFFECTIVE_SETS])
         }
+        (Protocol::EcdhMutual, _) => (Model::SemiHonest, vec![MATCHED_KEYS], &[SEMI_HONEST, NO_FAIRNESS]),
         (Protocol::EcdhCardinality, Role::Receiver) => {
-            (Model::SemiHonest, vec![MATCH_COUNT], &[SEMI_HONEST, COUNT_IS_PROBE, MINIMUM_LOCAL])
+            (Model::SemiHonest, vec![MATCH_COUNT], &[SEMI_HONEST, COUNT_IS_PROBE])
         }
-        (Protocol::EcdhCardinality, Role::Sender) => {
-            (Model::SemiHonest, Vec::new(), &[SEMI_HONEST, COUNT_IS_PROBE, MINIMUM_LOCAL])
-        }
+        (Protocol::EcdhCardinality, Role::Sender) => (Model::SemiHonest, Vec::new(), &[SEMI_HONEST, COUNT_IS_PROBE]),
+    };
+    let minimum: &[Item] = match release {
+        Some(_) => &[MINIMUM_RELEASE, REPORT_IS_PROBE],
+        None => &[MINIMUM_LOCAL],
     };
     learns.extend(sizes);
-    let caveats = [extra, &[INPUTS_UNVERIFIED, REPEATED_RUNS, NETWORK_OBSERVER]].concat();
-    Statement { protocol, role, payload, model, learns, caveats }
+    let caveats = [extra, minimum, &[INPUTS_UNVERIFIED, REPEATED_RUNS, NETWORK_OBSERVER]].concat();
+    Statement { protocol, role, payload, release, model, learns, caveats }
 }
 
 /// The numbers behind [`PEER_ROWS_DECLARED`](statement) and the bytes on the network, for one run: what `role` and a
@@ -162,7 +192,11 @@ mod tests {
     fn all() -> Vec<Statement> {
         let roles = [Role::Sender, Role::Receiver];
         let cases = Protocol::ALL.iter().flat_map(|protocol| roles.map(|role| (*protocol, role)));
-        cases.flat_map(|(protocol, role)| [false, true].map(|payload| statement(protocol, role, payload))).collect()
+        let releases = [None, Some(Report::Count), Some(Report::Sufficient)];
+        let cases = cases.flat_map(|(protocol, role)| [false, true].map(|payload| (protocol, role, payload)));
+        cases
+            .flat_map(|(protocol, role, payload)| releases.map(|release| statement(protocol, role, payload, release)))
+            .collect()
     }
 
     #[test]
@@ -175,7 +209,7 @@ mod tests {
                 assert!(item.text.ends_with('.'));
             }
         }
-        assert!(seen.len() >= 12);
+        assert!(seen.len() >= 16);
     }
 
     #[test]
@@ -188,9 +222,27 @@ mod tests {
             assert!(has("peer_rows_declared") && has("peer_timing"));
             let semi_honest = statement.caveats.iter().any(|item| item.key == "semi_honest");
             assert_eq!(semi_honest, statement.model == Model::SemiHonest);
-            for key in ["inputs_unverified", "minimum_intersection_local", "network_observer"] {
+            for key in ["inputs_unverified", "network_observer"] {
                 assert!(statement.caveats.iter().any(|item| item.key == key));
             }
+        }
+    }
+
+    /// The sender learns of the result when payload is held back, and only then; and the minimum is said to bind as
+    /// far as it does.
+    #[test]
+    fn the_sender_of_the_one_sided_join_learns_what_is_reported() {
+        for statement in all() {
+            let joins = statement.payload && statement.protocol == Protocol::EcdhOprf;
+            assert!(joins || statement.release.is_none());
+            let learns = |key| statement.learns.iter().any(|item| item.key == key);
+            let sender = statement.role == Role::Sender;
+            assert_eq!(learns("reported_match_count"), sender && statement.release == Some(Report::Count));
+            assert_eq!(learns("reported_minimum_met"), sender && statement.release == Some(Report::Sufficient));
+            let warns = |key| statement.caveats.iter().any(|item| item.key == key);
+            assert_eq!(warns("minimum_intersection_release"), statement.release.is_some());
+            assert_eq!(warns("report_probes_membership"), statement.release.is_some());
+            assert_eq!(warns("minimum_intersection_local"), statement.release.is_none());
         }
     }
 }

@@ -6,11 +6,12 @@
 //!
 //! * [`ecdh`]: the protocols, each documented from what it computes to its references.
 //! * [`leakage`]: what each side learns, as data.
-//! * [`manual`]: threat model, parameters, how to add a protocol.
+//! * [`manual`]: choosing a protocol, threat model, parameters, how to add a protocol.
 //!
 //! # Known gaps
 //! * A run cannot be resumed: after a failure a new session starts.
-//! * A minimum intersection is checked by the receiver's own node only; a receiver that deviates is not bound.
+//! * A minimum intersection binds a receiver that deviates for the payload only, see [`Release`], and there only as
+//!   far as its report is true. Which keys match it learns in any case.
 //! * Access patterns of matching depend on data; on a host shared with an attacker they leak through caches.
 
 pub mod ecdh;
@@ -28,6 +29,7 @@ mod limits;
 mod padding;
 mod party;
 mod payload;
+mod release;
 mod role;
 mod session;
 
@@ -38,6 +40,7 @@ pub use limits::Limits;
 pub use machine::{Machine, Progress, Step};
 pub use padding::padded_rows;
 pub use party::{MatchedRows, Outcome, Output, Party, TranscriptHashes};
+pub use release::{Release, Report};
 pub use role::{Protocol, Role};
 pub use session::{SessionSpec, WireCost};
 pub use sid::Sid;

@@ -20,7 +20,9 @@ mod driven;
 mod link;
 
 pub(crate) use driven::{Driven, State, Turn};
-pub(crate) use link::{FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, Link, Plans, STEP_DONE, STEP_FINISH, StepPlan};
+pub(crate) use link::{
+    FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, Link, Plans, STEP_CHECK, STEP_DONE, STEP_FINISH, StepPlan,
+};
 
 use crate::error::Error;
 use crate::frame::Frame;

@@ -188,8 +188,20 @@ pub enum Output {
     Mutual(Vec<u32>),
     /// How many keys both have.
     Count(u64),
+    /// The run asked for a minimum and fewer keys match: the payload stays closed.
+    Withheld {
+        /// How many of the own keys match.
+        matched: u64,
+    },
     /// Nothing: this side only sent.
     Sent,
+    /// What the receiver reported; otherwise this side only sent.
+    Reported {
+        /// How many of its keys match, if it told the number.
+        matched: Option<u64>,
+        /// Whether they were enough, so that the payload was released.
+        released: bool,
+    },
 }
 
 /// The rows a receiver got, by own key; rows of one key follow each other in no meaningful order.

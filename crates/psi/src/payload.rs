@@ -5,12 +5,16 @@
 //! `tag ‖ K = HKDF-Expand(SHA-512, F, label ‖ sid ‖ I2OSP(j, 4), 64)`, and the payload is
 //! `AES-256-GCM(K, nonce 0, aad = sid ‖ tag)`. Every pair (F, j) gives its own K, and K seals one value, so the
 //! fixed nonce is never used twice under one key.
+//!
+//! With a [`Release`](crate::Release) the payload has a layer of its own inside, see [`crate::release`].
 
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use symbolon_primitives::kdf::{Label, hkdf_expand};
 use zeroize::Zeroize;
 
+use crate::release::ReleaseKey;
+use crate::session::SessionSpec;
 use crate::sid::Sid;
 
 /// Bytes of the tag that stands for a row: as long as SHA-256, against a sender that searches for collisions.
@@ -29,11 +33,18 @@ const ROWS_PER_FRAME_MAX: usize = 4_096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowLayout {
     payload_bytes: usize,
+    /// Whether the payload is sealed under the key that is released at the end as well.
+    layered: bool,
 }
 
 impl RowLayout {
-    pub(crate) const fn new(payload_bytes: u32) -> Self {
-        Self { payload_bytes: payload_bytes as usize }
+    pub(crate) const fn new(payload_bytes: u32, layered: bool) -> Self {
+        Self { payload_bytes: payload_bytes as usize, layered }
+    }
+
+    /// The rows of a run.
+    pub(crate) const fn of(spec: &SessionSpec) -> Self {
+        Self::new(spec.payload_bytes, spec.release.is_some())
     }
 
     /// Bytes of payload in a row.
@@ -43,7 +54,8 @@ impl RowLayout {
 
     /// Bytes of a row on the wire: the tag, and the sealed payload if there is one.
     pub(crate) const fn row_bytes(self) -> usize {
-        TAG_BYTES + if self.payload_bytes == 0 { 0 } else { self.payload_bytes + SEAL_BYTES }
+        let seals = if self.layered { 2 * SEAL_BYTES } else { SEAL_BYTES };
+        TAG_BYTES + if self.payload_bytes == 0 { 0 } else { self.payload_bytes + seals }
     }
 
     /// Rows in every frame but the last.
@@ -69,22 +81,25 @@ impl RowSecrets {
         &self.0[..TAG_BYTES]
     }
 
-    /// Writes tag and sealed payload over `row`, whose length is the layout's. One call for one value: the nonce
-    /// is fixed.
-    pub(crate) fn seal_into(self, sid: &Sid, payload: &[u8], row: &mut [u8]) {
+    /// Writes tag and sealed payload over `row`, whose length is the layout's; `release` seals the inner layer where
+    /// there is one. One call for one value: the nonce is fixed.
+    pub(crate) fn seal_into(self, sid: &Sid, payload: &[u8], release: Option<&ReleaseKey>, row: &mut [u8]) {
         let (tag, sealed) = row.split_at_mut(TAG_BYTES);
         tag.copy_from_slice(self.tag());
         if payload.is_empty() {
             return;
         }
-        let (text, seal) = sealed.split_at_mut(payload.len());
-        text.copy_from_slice(payload);
+        let (text, seal) = sealed.split_at_mut(sealed.len() - SEAL_BYTES);
+        text[..payload.len()].copy_from_slice(payload);
+        if let Some(release) = release {
+            release.seal(sid, tag, text);
+        }
         let made = self.cipher().encrypt_inout_detached(&Nonce::default(), &self.context(sid), text.into());
         seal.copy_from_slice(&made.expect("a payload is far below the limit of AES-GCM"));
     }
 
     /// Appends the payload in `sealed` to `out`, or gives `false` and appends nothing.
-    pub(crate) fn open_onto(&self, sid: &Sid, sealed: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(crate) fn open_onto(&self, sid: &Sid, sealed: &[u8], release: Option<&ReleaseKey>, out: &mut Vec<u8>) -> bool {
         let Some((text, seal)) = sealed.split_last_chunk::<SEAL_BYTES>() else {
             return false;
         };
@@ -96,11 +111,14 @@ impl RowSecrets {
             (&mut out[start..]).into(),
             &Tag::from(*seal),
         );
-        if opened.is_err() {
+        let opened = opened.is_ok() && release.is_none_or(|key| key.open(sid, self.tag(), &mut out[start..]));
+        if !opened {
             out[start..].zeroize();
             out.truncate(start);
+        } else if release.is_some() {
+            out.truncate(out.len() - SEAL_BYTES);
         }
-        opened.is_ok()
+        opened
     }
 
     fn cipher(&self) -> Aes256Gcm {
@@ -123,25 +141,28 @@ impl Drop for RowSecrets {
 
 #[cfg(test)]
 mod tests {
+    use symbolon_primitives::prg::Prg;
+    use symbolon_primitives::secret::Secret;
+
     use super::*;
 
     const SID: Sid = Sid([5; 32]);
 
-    fn sealed(payload: &[u8]) -> Vec<u8> {
-        let layout = RowLayout::new(u32::try_from(payload.len()).unwrap());
+    fn sealed(payload: &[u8], release: Option<&ReleaseKey>) -> Vec<u8> {
+        let layout = RowLayout::new(u32::try_from(payload.len()).unwrap(), release.is_some());
         let mut row = vec![0; layout.row_bytes()];
-        RowSecrets::derive(&[1; 64], &SID, 0).seal_into(&SID, payload, &mut row);
+        RowSecrets::derive(&[1; 64], &SID, 0).seal_into(&SID, payload, release, &mut row);
         row
     }
 
     #[test]
     fn a_row_opens_with_the_same_output_and_number_only() {
-        let row = sealed(b"four columns");
+        let row = sealed(b"four columns", None);
         let (tag, seal) = row.split_at(TAG_BYTES);
         let secrets = RowSecrets::derive(&[1; 64], &SID, 0);
         assert_eq!(secrets.tag(), tag);
         let mut out = b"before".to_vec();
-        assert!(secrets.open_onto(&SID, seal, &mut out));
+        assert!(secrets.open_onto(&SID, seal, None, &mut out));
         assert_eq!(out, b"beforefour columns");
         for other in [
             RowSecrets::derive(&[1; 64], &SID, 1),
@@ -149,29 +170,50 @@ mod tests {
             RowSecrets::derive(&[1; 64], &Sid([6; 32]), 0),
         ] {
             assert_ne!(other.tag(), tag);
-            assert!(!other.open_onto(&SID, seal, &mut out));
+            assert!(!other.open_onto(&SID, seal, None, &mut out));
         }
-        assert!(!secrets.open_onto(&Sid([6; 32]), seal, &mut out));
+        assert!(!secrets.open_onto(&Sid([6; 32]), seal, None, &mut out));
         for position in 0..seal.len() {
             let mut changed = seal.to_vec();
             changed[position] ^= 1;
-            assert!(!secrets.open_onto(&SID, &changed, &mut out));
+            assert!(!secrets.open_onto(&SID, &changed, None, &mut out));
         }
-        assert!(!secrets.open_onto(&SID, &seal[..15], &mut out));
+        assert!(!secrets.open_onto(&SID, &seal[..15], None, &mut out));
         assert_eq!(out, b"beforefour columns", "nothing is appended on failure");
     }
 
     #[test]
     fn without_payload_a_row_is_its_tag() {
-        assert_eq!(sealed(b"").len(), TAG_BYTES);
+        let key = ReleaseKey::random(&Prg::new(Secret::new([1; 32])));
+        assert_eq!(sealed(b"", None).len(), TAG_BYTES);
+        assert_eq!(sealed(b"", Some(&key)).len(), TAG_BYTES);
+    }
+
+    #[test]
+    fn two_layers_need_both_keys() {
+        let [key, other] = [1, 2].map(|seed| ReleaseKey::random(&Prg::new(Secret::new([seed; 32]))));
+        let row = sealed(b"four columns", Some(&key));
+        let (_, seal) = row.split_at(TAG_BYTES);
+        let secrets = RowSecrets::derive(&[1; 64], &SID, 0);
+        let mut out = b"before".to_vec();
+        assert!(secrets.open_onto(&SID, seal, Some(&key), &mut out));
+        assert_eq!(out, b"beforefour columns");
+        assert!(!secrets.open_onto(&SID, seal, Some(&other), &mut out));
+        assert!(!RowSecrets::derive(&[2; 64], &SID, 0).open_onto(&SID, seal, Some(&key), &mut out));
+        assert_eq!(out, b"beforefour columns", "nothing is appended on failure");
+        // With the row's key alone the layer inside stays closed.
+        assert!(secrets.open_onto(&SID, seal, None, &mut out));
+        assert!(!out.windows(4).skip(18).any(|window| window == b"four" || window == b"colu"));
     }
 
     #[test]
     fn frames_of_rows_stay_within_the_limit() {
         for bytes in [0, 1, 64, 80, 81, 1_000, 100_000, crate::Limits::PAYLOAD_BYTES_CEILING] {
-            let layout = RowLayout::new(bytes);
-            let frame = layout.rows_per_frame() * layout.row_bytes();
-            assert!(layout.rows_per_frame() >= 1 && frame <= ROWS_BYTES_PER_FRAME, "{bytes}");
+            for layered in [false, true] {
+                let layout = RowLayout::new(bytes, layered);
+                let frame = layout.rows_per_frame() * layout.row_bytes();
+                assert!(layout.rows_per_frame() >= 1 && frame <= ROWS_BYTES_PER_FRAME, "{bytes}");
+            }
         }
     }
 }

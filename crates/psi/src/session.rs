@@ -3,6 +3,7 @@
 use crate::error::{Error, Misuse};
 use crate::frame::HEADER_BYTES;
 use crate::limits::Limits;
+use crate::release::Release;
 use crate::role::{Protocol, Role};
 use crate::sid::Sid;
 use crate::{ecdh, payload};
@@ -25,6 +26,9 @@ pub struct SessionSpec {
     pub rows_receiver: u64,
     /// Bytes of payload each row carries; 0 for a match without payload.
     pub payload_bytes: u32,
+    /// When the payload opens; `None` if it opens whatever matches. Only for a run with payload: keys that match
+    /// show in the tags and cannot be held back.
+    pub release: Option<Release>,
 }
 
 /// What a run costs on the wire: exact, not an estimate.
@@ -84,12 +88,15 @@ impl SessionSpec {
         if self.payload_bytes > 0 && self.protocol != Protocol::EcdhOprf {
             return Err(Misuse::PayloadNotSupported.into());
         }
+        if self.release.is_some() && self.payload_bytes == 0 {
+            return Err(Misuse::ReleaseWithoutPayload.into());
+        }
         Limits::check("bytes of a frame", self.frame_bytes() as u64, limits.frame_bytes_max as u64)
     }
 
     /// The largest frame this run makes.
     fn frame_bytes(&self) -> usize {
-        let layout = payload::RowLayout::new(self.payload_bytes);
+        let layout = payload::RowLayout::of(self);
         let rows = layout.rows_per_frame() * layout.row_bytes();
         rows.max(ecdh::POINTS_PER_FRAME * 32 + 64) + HEADER_BYTES
     }

@@ -4,13 +4,16 @@ mod correctness;
 mod faults;
 mod hostile;
 mod leaks;
+mod release;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use symbolon_primitives::secret::{Secret, Seed};
 
 use crate::testing::{Pair, limits, run};
-use crate::{ItemSet, Output, Party, Protocol, ReceiverInput, Role, SenderInput, SessionSpec, Sid, padded_rows};
+use crate::{
+    ItemSet, Output, Party, Protocol, ReceiverInput, Release, Report, Role, SenderInput, SessionSpec, Sid, padded_rows,
+};
 
 /// Everything that makes a run, as plain values.
 #[derive(Clone, Debug)]
@@ -21,6 +24,7 @@ struct Case {
     /// Distinct keys of the receiver.
     keys: Vec<Vec<u8>>,
     payload_bytes: u32,
+    release: Option<Release>,
 }
 
 /// What a run gave, brought into a comparable order.
@@ -29,6 +33,10 @@ enum Seen {
     Rows(BTreeMap<Vec<u8>, Vec<Vec<u8>>>),
     Both(BTreeSet<Vec<u8>>, BTreeSet<Vec<u8>>),
     Count(u64),
+    /// The number of matches of a receiver whose payload stays closed.
+    Withheld(u64),
+    /// What a sender is told of the number, and whether it releases.
+    Reported(Option<u64>, bool),
 }
 
 impl Case {
@@ -37,7 +45,13 @@ impl Case {
         let key = |number: u32| format!("key-{number}").into_bytes();
         let payload = |number: u32| (0..payload_bytes).map(|at| (number * 7 + at).to_le_bytes()[0]).collect();
         let rows = (0..sender).map(|number| (key(number), payload(number))).collect();
-        Self { protocol, rows, keys: (start..start + receiver).map(key).collect(), payload_bytes }
+        Self { protocol, rows, keys: (start..start + receiver).map(key).collect(), payload_bytes, release: None }
+    }
+
+    /// The same with the payload held back below `keys_min` matches.
+    fn withheld_below(mut self, keys_min: u64, report: Report) -> Self {
+        self.release = Some(Release { keys_min, report });
+        self
     }
 
     fn sender_keys(&self) -> Vec<&[u8]> {
@@ -70,6 +84,7 @@ impl Case {
             rows_sender: padded_rows(rows_sender as u64),
             rows_receiver: padded_rows(self.keys.len() as u64),
             payload_bytes: self.payload_bytes,
+            release: self.release,
         }
     }
 
@@ -91,6 +106,9 @@ impl Case {
         let theirs: BTreeSet<Vec<u8>> = self.rows.iter().map(|(key, _)| key.clone()).collect();
         let common: BTreeSet<Vec<u8>> = mine.intersection(&theirs).cloned().collect();
         match self.protocol {
+            Protocol::EcdhOprf if self.release.is_some_and(|release| (common.len() as u64) < release.keys_min) => {
+                Seen::Withheld(common.len() as u64)
+            }
             Protocol::EcdhOprf => {
                 let mut rows: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
                 for (key, payload) in self.rows.iter().filter(|(key, _)| mine.contains(key)) {
@@ -126,7 +144,8 @@ impl Case {
                 Seen::Both(keys.clone(), keys)
             }
             Output::Count(count) => Seen::Count(*count),
-            Output::Sent => panic!("a receiver learns something"),
+            Output::Withheld { matched } => Seen::Withheld(*matched),
+            Output::Sent | Output::Reported { .. } => panic!("a receiver learns something"),
         }
     }
 
@@ -137,18 +156,35 @@ impl Case {
         assert_eq!(sender.transcript().received, receiver.transcript().sent);
         assert_eq!(self.seen_by_receiver(receiver.output()), self.expected());
         let seen = self.seen_by_sender(sender.output());
-        assert!(seen.is_none_or(|seen| seen == self.expected()));
+        assert_eq!(seen, self.expected_by_sender());
     }
 
-    /// What the sender's output says: nothing, or in the mutual join the same as the receiver's.
+    /// What the sender learns: nothing, in the mutual join the same as the receiver, with a release the report.
+    fn expected_by_sender(&self) -> Option<Seen> {
+        let mine: BTreeSet<&[u8]> = self.keys.iter().map(|key| &key[..]).collect();
+        let matched = self.sender_keys().iter().filter(|key| mine.contains(*key)).count() as u64;
+        match (self.protocol, self.release) {
+            (Protocol::EcdhMutual, _) => Some(self.expected()),
+            (_, Some(release)) => {
+                let told = (release.report == Report::Count).then_some(matched);
+                Some(Seen::Reported(told, matched >= release.keys_min))
+            }
+            (_, None) => None,
+        }
+    }
+
+    /// What the sender's output says, in the form of [`Case::expected_by_sender`].
     fn seen_by_sender(&self, output: &Output) -> Option<Seen> {
         match (self.protocol, output) {
+            (Protocol::EcdhOprf, Output::Reported { matched, released }) if self.release.is_some() => {
+                Some(Seen::Reported(*matched, *released))
+            }
             (Protocol::EcdhMutual, Output::Mutual(common)) => {
                 let keys = self.sender_keys();
                 let common: BTreeSet<_> = common.iter().map(|key| keys[*key as usize].to_vec()).collect();
                 Some(Seen::Both(common.clone(), common))
             }
-            (Protocol::EcdhOprf | Protocol::EcdhCardinality, Output::Sent) => None,
+            (Protocol::EcdhOprf | Protocol::EcdhCardinality, Output::Sent) if self.release.is_none() => None,
             (_, other) => panic!("unexpected output {other:?}"),
         }
     }
@@ -158,13 +194,16 @@ fn seed(number: u8) -> Seed {
     Secret::new([number; 32])
 }
 
-/// A small run of each protocol, with payload where there is one, and rows without among them.
+/// A small run of each protocol, with payload where there is one, and rows without among them; with payload that is
+/// released and payload that is not.
 fn small_cases() -> Vec<Case> {
     vec![
         Case::overlapping(Protocol::EcdhOprf, 5, 2, 4, 9),
         Case::overlapping(Protocol::EcdhOprf, 3, 1, 3, 0),
         Case::overlapping(Protocol::EcdhMutual, 5, 2, 4, 0),
         Case::overlapping(Protocol::EcdhCardinality, 5, 2, 4, 0),
+        Case::overlapping(Protocol::EcdhOprf, 5, 2, 4, 9).withheld_below(3, Report::Count),
+        Case::overlapping(Protocol::EcdhOprf, 5, 2, 4, 9).withheld_below(4, Report::Sufficient),
     ]
 }
 

@@ -3,10 +3,11 @@
 //! The victim, of any protocol and role, runs against an honest peer whose frames pass through a script: they are lost,
 //! doubled, held back, changed in header or body, or replaced by made-up frames with chosen step, index, total and
 //! session, whose bodies are valid points, sorted tags, arbitrary bytes or nothing, of right and wrong lengths. A
-//! script may correct the Finish frames, so that the victim gets past them. What must hold:
+//! script may correct the Check and Finish frames, so that the victim gets past them. What must hold:
 //!
 //! * the victim never panics, never computes without end, and blames nobody but the peer;
 //! * it gives an output only after a Finish that fits what was delivered, and then one within the bounds of its input;
+//! * payload that is held back opens with enough matches only, and a sender releases on a sufficient report only;
 //! * when nothing was changed it gives exactly the join.
 #![no_main]
 
@@ -22,11 +23,13 @@ use symbolon_primitives::prg::Prg;
 use symbolon_primitives::secret::Secret;
 use symbolon_psi::frame::HEADER_BYTES;
 use symbolon_psi::{
-    Error, Frame, ItemSet, Machine, Outcome, Output, Party, Protocol, ReceiverInput, Role, SenderInput, SessionSpec,
-    Sid, Step, testing,
+    Error, Frame, ItemSet, Machine, Outcome, Output, Party, Protocol, ReceiverInput, Release, Report, Role, SenderInput,
+    SessionSpec, Sid, Step, testing,
 };
 
 const SID: Sid = Sid([0x51; 32]);
+const STEP_RELEASE: u8 = 6;
+const STEP_CHECK: u8 = 0xFC;
 const STEP_FINISH: u8 = 0xFE;
 /// Calls of `advance` after which a run of this size is taken for one without end.
 const CALLS_MAX: usize = 2_000;
@@ -44,6 +47,8 @@ struct Input {
     rows_per_key: u8,
     padding: (u8, u8),
     payload: u8,
+    /// The fewest matches, and whether the report says the number.
+    release: Option<(u8, bool)>,
     eager: bool,
     correct_finish: bool,
     script: Vec<Act>,
@@ -130,7 +135,7 @@ impl Head {
             put(1, &[protocol]);
         }
         if let Some(step) = self.step {
-            put(2, &[[1, 2, 3, 4, 0xFD, STEP_FINISH][usize::from(step) % 6]]);
+            put(2, &[[1, 2, 3, 4, 5, STEP_RELEASE, STEP_CHECK, 0xFD, STEP_FINISH][usize::from(step) % 9]]);
         }
         if let Some(index) = self.index {
             put(3, &index.to_be_bytes());
@@ -163,13 +168,19 @@ impl Case {
         let declared = |given: usize, padding: u8| (given as u64 + u64::from(padding % 4)).max(1);
         // The last one is wide enough for several frames of rows.
         let payload_bytes = [0, 1, 24, 150_000][usize::from(input.payload % 64 / 21)];
+        let payload_bytes = only_oprf(payload_bytes) as u32;
+        let release = input.release.filter(|_| payload_bytes > 0).map(|(keys_min, count)| Release {
+            keys_min: u64::from(keys_min % 9),
+            report: if count { Report::Count } else { Report::Sufficient },
+        });
         let spec = SessionSpec {
             protocol,
             sid: SID,
             schema_id: b"fuzz/1".to_vec(),
             rows_sender: declared(keys_sender.len() * rows_per_key, input.padding.0),
             rows_receiver: declared(keys_receiver.len(), input.padding.1),
-            payload_bytes: only_oprf(payload_bytes) as u32,
+            payload_bytes,
+            release,
         };
         Self { spec, keys_sender, keys_receiver, rows_per_key }
     }
@@ -194,11 +205,11 @@ impl Case {
         party.expect("these inputs fit the session")
     }
 
-    /// The step of `role` that its peer's Finish acknowledges: the result depends on it having arrived unchanged.
-    fn acknowledged(&self, role: Role) -> Option<u8> {
+    /// The steps of `role` that its peer's Finish acknowledges: the result depends on them having arrived unchanged.
+    fn acknowledged(&self, role: Role) -> Option<&'static [u8]> {
         match (self.spec.protocol, role) {
-            (Protocol::EcdhOprf, Role::Receiver) => Some(2),
-            (Protocol::EcdhMutual, _) | (Protocol::EcdhCardinality, Role::Receiver) => Some(1),
+            (Protocol::EcdhOprf, Role::Receiver) => Some(&[2, 5]),
+            (Protocol::EcdhMutual, _) | (Protocol::EcdhCardinality, Role::Receiver) => Some(&[1]),
             _ => None,
         }
     }
@@ -210,8 +221,23 @@ impl Case {
     /// Checks an output; `honest` if every frame arrived as it was sent.
     fn check(&self, role: Role, output: &Output, honest: bool) {
         let common = self.common();
+        let keys_min = self.spec.release.map(|release| release.keys_min);
+        let met = |matched: u64| keys_min.is_none_or(|keys_min| matched >= keys_min);
         match output {
-            Output::Sent => assert!(role == Role::Sender && self.spec.protocol != Protocol::EcdhMutual),
+            Output::Sent => {
+                assert!(role == Role::Sender && self.spec.protocol != Protocol::EcdhMutual && keys_min.is_none());
+            }
+            Output::Withheld { matched } => {
+                // Nobody without the sender's key makes a tag that matches.
+                assert!(role == Role::Receiver && !met(*matched) && *matched <= common.len() as u64);
+                assert!(!honest || *matched == common.len() as u64);
+            }
+            Output::Reported { matched, released } => {
+                assert!(role == Role::Sender && keys_min.is_some());
+                assert!(matched.is_none_or(|matched| met(matched) == *released));
+                assert!(!honest || *released == met(common.len() as u64));
+                assert!(!honest || matched.is_none_or(|matched| matched == common.len() as u64));
+            }
             Output::Count(count) => {
                 assert!(role == Role::Receiver && self.spec.protocol == Protocol::EcdhCardinality);
                 assert!(*count <= self.spec.rows_receiver);
@@ -232,6 +258,8 @@ impl Case {
                     assert!(common.contains(&key));
                     assert!(rows.payload[place * width..][..width].iter().all(|byte| *byte == key + 1));
                 }
+                let opened: BTreeSet<u32> = rows.keys.iter().copied().collect();
+                assert!(met(opened.len() as u64 + rows.unopened_rows));
                 assert!(!honest || rows.unopened_rows == 0);
                 assert!(!honest || rows.keys.len() == common.len() * self.rows_per_key);
             }
@@ -301,8 +329,8 @@ struct Way {
     held: Option<Vec<u8>>,
     /// Over what was put on the way to the victim, as a Finish has to say it.
     transcript: Transcript,
-    /// Over the victim's frames of the step that a Finish acknowledges, and that step.
-    acknowledged: Option<(u8, Transcript)>,
+    /// Over the victim's frames of the steps that a Finish acknowledges, and those steps.
+    acknowledged: Option<(&'static [u8], Transcript)>,
     changed: bool,
 }
 
@@ -322,8 +350,8 @@ impl Way {
 
     /// Takes notice of a frame of the victim.
     fn answered(&mut self, wire: &[u8]) {
-        if let Some((step, transcript)) = &mut self.acknowledged
-            && wire[2] == *step
+        if let Some((steps, transcript)) = &mut self.acknowledged
+            && steps.contains(&wire[2])
         {
             transcript.add(wire);
         }
@@ -334,8 +362,9 @@ impl Way {
         let mut arriving = self.act(frame);
         for wire in &mut arriving {
             let is_finish = wire.get(2) == Some(&STEP_FINISH);
+            let is_check = wire.get(2) == Some(&STEP_CHECK);
             let finish = self.finish();
-            if is_finish && self.correct_finish && wire.len() == HEADER_BYTES + finish.len() {
+            if (is_finish || is_check) && self.correct_finish && wire.len() == HEADER_BYTES + finish.len() {
                 wire[HEADER_BYTES..].copy_from_slice(&finish);
             }
             if !is_finish {
@@ -416,7 +445,7 @@ fuzz_target!(|input: Input| {
         correct_finish: input.correct_finish,
         held: None,
         transcript: expected.clone(),
-        acknowledged: case.acknowledged(role).map(|step| (step, expected.clone())),
+        acknowledged: case.acknowledged(role).map(|steps| (steps, expected.clone())),
         changed: false,
     };
     let mut last = None;

@@ -78,6 +78,12 @@ const REASONS: &[Entry] = &[
     ("PEER_PROOF_REJECTED", Class::PeerMisbehaved, "the peer's evaluation proof does not verify", FAULTY_PEER),
     ("PEER_TAGS_NOT_SORTED", Class::PeerMisbehaved, "the peer's tags are not in order", FAULTY_PEER),
     ("PEER_TRANSCRIPT_DIFFERS", Class::PeerMisbehaved, "something was changed on the way from the peer", FAULTY_PEER),
+    (
+        "PEER_RELEASE_REJECTED",
+        Class::PeerMisbehaved,
+        "the peer's key to the columns is not the one it committed to, or does not fit the report",
+        FAULTY_PEER,
+    ),
     ("PEER_UNEXPECTED_CONTENT", Class::PeerMisbehaved, "the peer sent a fixed message with other content", FAULTY_PEER),
     (
         "PEER_MISBEHAVED",
@@ -231,7 +237,7 @@ const REASONS: &[Entry] = &[
     (
         "INTERSECTION_BELOW_MINIMUM",
         Class::Refused,
-        "fewer matches than the agreement's minimum, so no result was written",
+        "fewer matches than the agreement's minimum, so nothing was handed over",
         "nothing to correct: the agreement forbids so small a result; the run stays spent",
     ),
     (

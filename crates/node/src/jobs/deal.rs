@@ -2,15 +2,18 @@
 
 use chrono::{DateTime, Utc};
 use symbolon_policy::{
-    ColumnName, Digest, Normaliser, Padding, Party, Purpose, Request, ResultKind, Seat, SignedAgreement, Timestamp,
-    Version,
+    ColumnName, Digest, Normaliser, Padding, Party, Permit, Purpose, Request, ResultKind, Seat, SignedAgreement,
+    Timestamp, Version,
 };
 use symbolon_primitives::sign::VerifyingKey;
-use symbolon_psi::{Protocol, Role, SessionSpec, Sid};
+use symbolon_psi::{Protocol, Release, Report, Role, SessionSpec, Sid};
 
 use crate::convert;
 use crate::error::{Environment, Error, PeerMisbehaved};
 use crate::store::Side;
+
+/// The least minimum for which columns are held back.
+const RELEASE_MIN: u64 = 2;
 
 /// A job under its agreement, as one side sees it.
 #[derive(Debug)]
@@ -67,8 +70,22 @@ impl Deal {
         })
     }
 
+    /// When the columns of an `enrich` open. A minimum of two or more matches is held by the side that gives the
+    /// columns; below one there are no matched rows to hold back, so asking for one would only tell that side more.
+    fn release(&self, permit: &Permit) -> Option<Release> {
+        let held = self.result == ResultKind::Enrich && permit.intersection_min >= RELEASE_MIN;
+        held.then_some(Release { keys_min: permit.intersection_min, report: Report::Sufficient })
+    }
+
     /// The run both sides construct alike.
-    pub(super) fn spec(&self, sid: Sid, rows_own: u64, rows_peer: u64, payload_bytes: u32) -> SessionSpec {
+    pub(super) fn spec(
+        &self,
+        sid: Sid,
+        permit: &Permit,
+        rows_own: u64,
+        rows_peer: u64,
+        payload_bytes: u32,
+    ) -> SessionSpec {
         let (rows_sender, rows_receiver) = match self.role() {
             Role::Sender => (rows_own, rows_peer),
             Role::Receiver => (rows_peer, rows_own),
@@ -81,6 +98,7 @@ impl Deal {
             rows_sender,
             rows_receiver,
             payload_bytes,
+            release: self.release(permit),
         }
     }
 }

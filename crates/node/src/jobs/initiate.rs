@@ -129,7 +129,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     let sid = session_id(&offer, &answer, open.client.channel().exporter);
     home.store().record_session(job.id, sid.0, own.declared, said.rows).await?;
     send(open, RequestMessage::Confirm(confirm(&sid, key)?)).await?;
-    let spec = deal.spec(sid, own.declared, said.rows, answer.content().payload_bytes);
+    let spec = deal.spec(sid, &permit, own.declared, said.rows, answer.content().payload_bytes);
     Ok(Greeted { job, permit, spec })
 }
 

@@ -114,6 +114,8 @@ fn learn(output: Output, own: &Own, result: ResultKind) -> Result<Option<Learned
             Learned { matched: keys.len() as u64, rows: Some((own.keyed.pair(&keys)?, Vec::new())) }
         }
         Output::Count(matched) => Learned { matched, rows: None },
+        // The receiver reported too few matches, and its columns stay closed: both sides end the job alike.
+        Output::Withheld { .. } | Output::Reported { released: false, .. } => return Err(Refused::BelowMinimum.into()),
         _ => return Ok(None),
     };
     Ok(Some(learned))
@@ -160,7 +162,12 @@ fn manifest(
         own: side(deal.own(), spec.rows(role), Some(hex::encode(own.keyed.digest))),
         peer: side(deal.other(), spec.rows(role.peer()), None),
         matched: Some(matched),
-        leakage: ManifestLeakage::of(deal.protocol, role, spec.payload_bytes > 0),
+        leakage: ManifestLeakage::of(
+            deal.protocol,
+            role,
+            spec.payload_bytes > 0,
+            spec.release.map(|release| release.report),
+        ),
         normaliser: ManifestNormaliser {
             version: terms.normaliser.version.as_str().to_owned(),
             digest: terms.normaliser.digest.to_string(),

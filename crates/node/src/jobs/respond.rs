@@ -133,7 +133,7 @@ impl Response {
             return Err(PeerMisbehaved::UnexpectedMessage { expected: "confirmation", got: "another message" }.into());
         };
         check_confirm(&sid, &message, &offer.content().initiator)?;
-        Ok(deal.spec(sid, own.declared, offer.content().own.rows, payload_bytes))
+        Ok(deal.spec(sid, permit, own.declared, offer.content().own.rows, payload_bytes))
     }
 
     /// The agreement the offer names, from this node's own store, with this peer.

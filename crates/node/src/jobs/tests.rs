@@ -119,6 +119,7 @@ impl Scene {
             rows_sender: answer.content().own.rows,
             rows_receiver: 3,
             payload_bytes: answer.content().payload_bytes,
+            release: None,
         };
         (talk, spec)
     }

@@ -58,6 +58,7 @@ pub(crate) fn run(options: &Options, role: Role, mut socket: UnixStream) -> Resu
         rows_sender: padded_rows(count),
         rows_receiver: padded_rows(count),
         payload_bytes: options.payload,
+        release: None,
     };
     let rounds = spec.wire_cost().rounds;
     let keys = ids(if role == Role::Sender { 0 } else { count / 2 }, count)?;

@@ -19,6 +19,10 @@ pub(crate) const STEP_DONE: u8 = 0xFD;
 /// The step of the message that ends a direction: the hash over all its frames.
 pub(crate) const STEP_FINISH: u8 = 0xFE;
 
+/// The step of the message by which a sender shows, before its last message, that everything so far arrived
+/// unchanged in both directions: what the receiver says next depends on it.
+pub(crate) const STEP_CHECK: u8 = 0xFC;
+
 /// A run of frames of one step, fixed by the session before the first of them travels.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StepPlan {
@@ -79,15 +83,15 @@ pub(crate) struct Plans {
     pub(crate) outbound: Vec<StepPlan>,
     /// What the peer sends.
     pub(crate) inbound: Vec<StepPlan>,
-    /// The own step that the result depends on through the peer's answers, if there is one: the peer's Finish
-    /// then also says what arrived of this side's frames up to the end of that step.
-    pub(crate) acknowledged: Option<u8>,
+    /// The own steps that the result depends on through the peer's answers: the peer's Finish, and its Check, then
+    /// also say what arrived of this side's frames up to the end of the last of these steps that has left.
+    pub(crate) acknowledged: &'static [u8],
 }
 
 /// Bytes of a Finish: the hash over the own frames, and over those of the peer where it acknowledges them.
 pub(crate) const FINISH_BYTES: usize = 32;
 
-/// Bytes of a Finish that acknowledges.
+/// Bytes of a Finish that acknowledges, and of a Check.
 pub(crate) const FINISH_ACKNOWLEDGING_BYTES: usize = 64;
 
 /// Both directions of a run.
@@ -100,7 +104,7 @@ pub(crate) struct Link {
     queue: VecDeque<Frame>,
     received: TranscriptHash,
     sent: TranscriptHash,
-    /// The hash over the own frames up to the end of the acknowledged step.
+    /// The hash over the own frames up to the end of the last acknowledged step that has left.
     sent_to_acknowledge: Option<[u8; 32]>,
 }
 
@@ -202,10 +206,33 @@ impl Link {
         let frame = builder.finish();
         self.sent.update(&frame);
         let header = frame.header();
-        if self.plans.acknowledged == Some(header.step) && header.index + 1 == header.total {
+        if self.plans.acknowledged.contains(&header.step) && header.index + 1 == header.total {
             self.sent_to_acknowledge = Some(self.sent.value());
         }
         frame
+    }
+
+    /// The frame that shows what this side has sent and received so far. The peer's frames of exactly the
+    /// acknowledged steps must have been taken.
+    pub(crate) fn check(&mut self) -> Frame {
+        let mut builder = self.builder(STEP_CHECK, 0);
+        builder.put(&self.sent.value());
+        builder.put(&self.received.value());
+        self.seal(builder)
+    }
+
+    /// Takes the peer's Check if it is the next frame, and compares it; `false` when it has not come yet. Nothing
+    /// but the comparison: it does not stand for the Finish.
+    pub(crate) fn take_check(&mut self) -> Result<bool, Error> {
+        if !self.has(STEP_CHECK) {
+            return Ok(false);
+        }
+        let Some(frame) = self.queue.pop_front() else {
+            return Ok(false);
+        };
+        self.compare(&frame)?;
+        self.received.update(&frame);
+        Ok(true)
     }
 
     /// The frame that ends this side's direction. When it acknowledges, the peer's frames of exactly the
@@ -222,15 +249,21 @@ impl Link {
     /// Compares the peer's Finish with what was received and, where the result depends on it, with what was sent.
     /// The only way to a [`ChecksPassed`].
     pub(crate) fn verify_finish(&self, finish: &Frame) -> Result<ChecksPassed, Error> {
-        let (received, acknowledged) = finish.body().split_at(FINISH_BYTES);
-        let sent_fits = match self.plans.acknowledged {
-            Some(_) => self.sent_to_acknowledge.is_some_and(|sent| sent == acknowledged),
-            None => acknowledged.is_empty(),
+        self.compare(finish)?;
+        Ok(ChecksPassed::mint())
+    }
+
+    fn compare(&self, hashes: &Frame) -> Result<(), Error> {
+        let (received, acknowledged) = hashes.body().split_at(FINISH_BYTES);
+        let sent_fits = if self.plans.acknowledged.is_empty() {
+            acknowledged.is_empty()
+        } else {
+            self.sent_to_acknowledge.is_some_and(|sent| sent == acknowledged)
         };
         if received != self.received.value() || !sent_fits {
             return Err(PeerMisbehaved::TranscriptDiffers.into());
         }
-        Ok(ChecksPassed::mint())
+        Ok(())
     }
 
     /// The hashes once both directions are complete.

@@ -15,6 +15,8 @@
 //! 6. A statement in [`leakage`](crate::leakage) for each role. If a side's behaviour after some point depends on the
 //!    result, that point has to be its last message.
 //!    If the result depends on the peer's answers to what this side sent, the peer's Finish must acknowledge it.
+//!    If a side must say something that depends on the result, the peer sends a Check before, and what is said is the
+//!    last thing this side sends, as the report of [`ecdh::oprf`](crate::ecdh::oprf).
 //! 7. An output through the proof that the peer's Finish was compared; there is no other constructor.
 //! 8. The protocol's name in the lists at the head of the tests: comparison with a hash set join, every byte of every
 //!    frame flipped, frames dropped, doubled, cut, extended and swapped, arbitrary frames, debug output searched for

@@ -22,6 +22,7 @@
 //!     rows_sender: padded_rows(2),
 //!     rows_receiver: padded_rows(2),
 //!     payload_bytes: 4,
+//!     release: None,
 //! };
 //! let set = |keys: [&[u8]; 2]| keys.into_iter().collect::<ItemSet>();
 //! let rows = SenderInput::one_row_per_key(set([b"b@x.example", b"c@x.example"]), b"22223333".to_vec())?;

@@ -7,6 +7,7 @@
 //! | points in a frame | 4,096 | 128 KiB: small against a MiB limit of transports, large against a header; one proof each, far below the 65,535 that RFC 9497 can index |
 //! | bytes of rows in a frame | at most 512 KiB, at most 4,096 rows | the same |
 //! | tag of a row, one-sided join | 256 bits | a deviating sender must not find two keys with one tag |
+//! | key of a release, and the commitment to it | 256 bits | hidden by a hash as it is random; nobody finds a second key for it |
 //! | tag, mutual and cardinality | 40 + ⌈log2 n⌉ + ⌈log2 m⌉ bits, in whole bytes | at most 2^-40 for any false match over all n·m pairs |
 //! | fingerprints of received points | 128 bits, keyed | repeated points are found without keeping the points; a false alarm has probability below 2^-80 at 2^24 points |
 //! | padding | next sixteenth of a power of two | at most 6.25 % more; the size is known to four bits |

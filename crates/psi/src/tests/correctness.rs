@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::{Case, seed, small_cases};
+use crate::error::Misuse;
 use crate::testing::{Delivery, limits, run_through};
-use crate::{Error, ItemSet, Limits, Output, Party, Protocol, ReceiverInput, SenderInput, error::Misuse};
+use crate::{Error, ItemSet, Limits, Output, Party, Protocol, ReceiverInput, Release, Report, SenderInput};
 
 fn all_protocols(sender: u32, start: u32, receiver: u32) {
     for protocol in Protocol::ALL {
@@ -43,14 +44,20 @@ fn many_rows_under_one_key() {
         (key.into_bytes(), row.to_be_bytes().to_vec())
     });
     let keys = ["many", "3", "499", "500", "none"].map(|key| key.as_bytes().to_vec()).to_vec();
-    let case = Case { protocol: Protocol::EcdhOprf, rows: rows.collect(), keys, payload_bytes: 4 };
+    let case = Case { protocol: Protocol::EcdhOprf, rows: rows.collect(), keys, payload_bytes: 4, release: None };
     case.check(case.run());
 }
 
 #[test]
 fn large_payloads_have_frames_of_their_own() {
     let rows: Vec<_> = (0_u8..5).map(|row| (vec![row], vec![row; 200_000])).collect();
-    let case = Case { protocol: Protocol::EcdhOprf, rows, keys: vec![vec![3], vec![9]], payload_bytes: 200_000 };
+    let case = Case {
+        protocol: Protocol::EcdhOprf,
+        rows,
+        keys: vec![vec![3], vec![9]],
+        payload_bytes: 200_000,
+        release: None,
+    };
     case.check(case.run());
 }
 
@@ -129,6 +136,11 @@ fn inputs_that_do_not_fit_are_refused() {
     assert!(matches!(error, Error::Misuse(Misuse::PayloadLength { expected: 20, got: 19 })));
     let error = refuse_sender(&|spec, _| spec.protocol = Protocol::EcdhMutual);
     assert!(matches!(error, Error::Misuse(Misuse::PayloadNotSupported)));
+    let error = refuse_sender(&|spec, _| {
+        spec.payload_bytes = 0;
+        spec.release = Some(Release { keys_min: 1, report: Report::Count });
+    });
+    assert!(matches!(error, Error::Misuse(Misuse::ReleaseWithoutPayload)));
     let keys: ItemSet = [&b"x"[..], b"x"].into_iter().collect();
     let error = Party::receiver(spec.clone(), ReceiverInput { keys }, seed(1), &limits()).unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::DuplicateKey { index: 1 })));
@@ -149,13 +161,19 @@ proptest! {
     fn agrees_with_a_join_of_sets(
         rows in prop::collection::vec((bytes(0..4), bytes(6..7)), 0..60),
         keys in prop::collection::btree_set(bytes(0..4), 0..60),
+        keys_min in 0_u64..30,
     ) {
         let keys: Vec<_> = keys.into_iter().collect();
-        let with_payload = Case { protocol: Protocol::EcdhOprf, rows, keys, payload_bytes: 6 };
+        let with_payload = Case { protocol: Protocol::EcdhOprf, rows, keys, payload_bytes: 6, release: None };
         with_payload.check(with_payload.run());
         for protocol in Protocol::ALL {
             let rows = with_payload.rows.iter().map(|(key, _)| (key.clone(), Vec::new())).collect();
-            let case = Case { protocol: *protocol, rows, keys: with_payload.keys.clone(), payload_bytes: 0 };
+            let keys = with_payload.keys.clone();
+            let case = Case { protocol: *protocol, rows, keys, payload_bytes: 0, release: None };
+            case.check(case.run());
+        }
+        for report in [Report::Count, Report::Sufficient] {
+            let case = with_payload.clone().withheld_below(keys_min, report);
             case.check(case.run());
         }
     }

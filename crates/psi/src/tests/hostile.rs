@@ -13,19 +13,22 @@ use crate::frame::HEADER_BYTES;
 use crate::testing::{Delivery, End, Pair, run_through};
 use crate::{Output, Protocol, Role};
 
-const STEP: usize = 2;
-const FINISH: u8 = 0xFE;
+pub(super) const STEP: usize = 2;
+pub(super) const FINISH: u8 = 0xFE;
+pub(super) const CHECK: u8 = 0xFC;
 
 /// Runs a case with a peer `from` whose frames are changed by `change`, and whose Finish fits the changed frames.
-fn deviate(case: &Case, from: Role, mut change: impl FnMut(&mut Vec<u8>)) -> Pair {
+pub(super) fn deviate(case: &Case, from: Role, mut change: impl FnMut(&mut Vec<u8>)) -> Pair {
     let mut transcript = Transcript::new(Label::Finish);
     transcript.add(case.spec().sid.as_bytes());
     run_through(case.sender(), case.receiver(), Delivery::Eager, move |role, _, mut frame| {
         if role == from {
-            if frame[STEP] == FINISH {
+            if frame[STEP] == FINISH || frame[STEP] == CHECK {
                 frame[HEADER_BYTES..HEADER_BYTES + 32].copy_from_slice(&transcript.clone().finish());
             } else {
                 change(&mut frame);
+            }
+            if frame[STEP] != FINISH {
                 transcript.add(&frame);
             }
         }
@@ -34,7 +37,7 @@ fn deviate(case: &Case, from: Role, mut change: impl FnMut(&mut Vec<u8>)) -> Pai
 }
 
 #[track_caller]
-fn assert_error(end: &End, expected: PeerMisbehaved) {
+pub(super) fn assert_error(end: &End, expected: PeerMisbehaved) {
     assert!(matches!(end.error(), Some(Error::PeerMisbehaved(error)) if *error == expected), "{end:?}");
 }
 

@@ -4,7 +4,7 @@ use super::{Case, frames, seed, small_cases};
 use crate::frame::HEADER_BYTES;
 use crate::leakage;
 use crate::testing::{limits, run};
-use crate::{Machine, Party, Protocol, Role, Step, padded_rows};
+use crate::{Machine, Party, Protocol, Report, Role, Step, padded_rows};
 
 fn bytes(frames: &[Vec<u8>]) -> u64 {
     frames.iter().map(|frame| frame.len() as u64).sum()
@@ -20,6 +20,16 @@ fn transcripts_have_exactly_the_documented_bytes() {
                 let (pair, cost) = (case.run(), case.spec().wire_cost());
                 assert_eq!(bytes(&pair.frames_sender), cost.bytes_sender, "{protocol} {sender} {receiver}");
                 assert_eq!(bytes(&pair.frames_receiver), cost.bytes_receiver, "{protocol} {sender} {receiver}");
+                for report in [Report::Count, Report::Sufficient] {
+                    for keys_min in [0, u64::from(sender.min(receiver)) + 1] {
+                        if *payload_bytes > 0 {
+                            let case = case.clone().withheld_below(keys_min, report);
+                            let (pair, cost) = (case.run(), case.spec().wire_cost());
+                            assert_eq!(bytes(&pair.frames_sender), cost.bytes_sender, "{case:?}");
+                            assert_eq!(bytes(&pair.frames_receiver), cost.bytes_receiver, "{case:?}");
+                        }
+                    }
+                }
             }
         }
     }

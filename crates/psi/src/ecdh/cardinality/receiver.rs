@@ -36,7 +36,7 @@ pub(crate) fn receiver(
         Plans {
             outbound: super::from_receiver(&spec),
             inbound: super::from_sender(&spec),
-            acknowledged: Some(STEP_MASKED),
+            acknowledged: &[STEP_MASKED],
         },
     );
     let scalar = SecretScalar::random_nonzero(&mut prg.fork(Label::Blinds, 0));

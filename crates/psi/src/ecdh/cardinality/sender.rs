@@ -28,7 +28,7 @@ pub(crate) fn sender(spec: SessionSpec, keys: ItemSet, seed: Seed, limits: &Limi
     let prg = Prg::new(seed);
     let link = Link::new(
         &spec,
-        Plans { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec), acknowledged: None },
+        Plans { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec), acknowledged: &[] },
     );
     let serving = Serving {
         keys,

@@ -44,7 +44,7 @@ pub(crate) fn party(
     let plans = Plans {
         outbound: super::from(role, &spec),
         inbound: super::from(role.peer(), &spec),
-        acknowledged: Some(STEP_MASKED),
+        acknowledged: &[STEP_MASKED],
     };
     let link = Link::new(&spec, plans);
     let exchanging = Exchanging {

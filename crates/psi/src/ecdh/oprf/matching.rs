@@ -1,4 +1,4 @@
-//! What happens after the last message: comparing tags and opening payloads.
+//! What happens once all rows are there: comparing tags, and after the last message opening payloads.
 
 use rayon::prelude::*;
 use zeroize::Zeroize;
@@ -10,6 +10,7 @@ use crate::frame::Frame;
 use crate::machine::{Progress, StepPlan};
 use crate::party::{ChecksPassed, MatchedRows};
 use crate::payload::{RowLayout, RowSecrets, TAG_BYTES};
+use crate::release::ReleaseKey;
 use crate::sid::Sid;
 
 /// Keys matched in one unit of work.
@@ -90,11 +91,10 @@ impl Collected {
         PrefixIndex::new(usize::try_from(self.plan.items).unwrap_or(usize::MAX), rows.map(tag_prefix))
     }
 
-    /// The row with this tag.
-    fn find(&self, index: &PrefixIndex, tag: &[u8]) -> Option<&[u8]> {
+    /// The position of the row with this tag.
+    fn find(&self, index: &PrefixIndex, tag: &[u8]) -> Option<usize> {
         let found = self.first_at_least(index.range(tag_prefix(tag)), tag)?;
-        let row = self.row(found);
-        (row[..TAG_BYTES] == *tag).then_some(row)
+        (self.row(found)[..TAG_BYTES] == *tag).then_some(found)
     }
 
     /// Whether some tag begins like this. No row is touched for most keys without a match.
@@ -117,40 +117,91 @@ impl Collected {
     }
 }
 
-/// Everything the peer will ever see has been sent: compares tags and opens payloads.
+/// A row whose tag is that of a key.
+#[derive(Clone, Copy)]
+struct Hit {
+    key: u32,
+    /// The number of the row within the key.
+    number: u32,
+    /// The position of the row.
+    row: u32,
+}
+
+/// Compares tags. Payload stays as it came.
 pub(crate) struct Matching {
     outputs: Outputs,
     collected: Collected,
     index: Option<PrefixIndex>,
     next_key: usize,
-    rows: MatchedRows,
-    checks: ChecksPassed,
+    hits: Vec<Hit>,
 }
 
 impl Matching {
-    pub(crate) fn new(outputs: Outputs, collected: Collected, checks: ChecksPassed) -> Self {
-        Self { outputs, collected, index: None, next_key: 0, rows: MatchedRows::default(), checks }
+    pub(crate) const fn new(outputs: Outputs, collected: Collected) -> Self {
+        Self { outputs, collected, index: None, next_key: 0, hits: Vec::new() }
     }
 
     /// Matches some keys; `false` when all were matched before.
     pub(crate) fn work(&mut self) -> bool {
         let index = self.index.get_or_insert_with(|| self.collected.index());
         let end = self.outputs.outputs.len().min(self.next_key + KEYS_PER_UNIT);
-        let found: Vec<MatchedRows> = (self.next_key..end)
+        let found: Vec<Vec<Hit>> = (self.next_key..end)
             .into_par_iter()
             .with_min_len(512)
-            .fold(MatchedRows::default, |mut rows, key| {
-                match_key(&self.outputs, &self.collected, index, key, &mut rows);
+            .fold(Vec::new, |mut hits, key| {
+                match_key(&self.outputs, &self.collected, index, key, &mut hits);
+                hits
+            })
+            .collect();
+        found.into_iter().for_each(|mut part| self.hits.append(&mut part));
+        let more = self.next_key < end;
+        self.next_key = end;
+        more
+    }
+
+    /// How many keys matched so far.
+    pub(crate) fn keys_matched(&self) -> u64 {
+        self.hits.iter().filter(|hit| hit.number == 0).count() as u64
+    }
+
+    pub(crate) const fn progress(&self) -> Progress {
+        Progress::new("matching", self.next_key as u64, self.outputs.outputs.len() as u64)
+    }
+}
+
+/// Everything the peer will ever see has been sent: opens payloads.
+pub(crate) struct Opening {
+    matched: Matching,
+    release: Option<ReleaseKey>,
+    next_hit: usize,
+    rows: MatchedRows,
+    checks: ChecksPassed,
+}
+
+impl Opening {
+    pub(crate) fn new(matched: Matching, release: Option<ReleaseKey>, checks: ChecksPassed) -> Self {
+        Self { matched, release, next_hit: 0, rows: MatchedRows::default(), checks }
+    }
+
+    /// Opens some payloads; `false` when all were opened before.
+    pub(crate) fn work(&mut self) -> bool {
+        let hits = &self.matched.hits;
+        let end = hits.len().min(self.next_hit + KEYS_PER_UNIT);
+        let opened: Vec<MatchedRows> = hits[self.next_hit..end]
+            .par_iter()
+            .with_min_len(512)
+            .fold(MatchedRows::default, |mut rows, hit| {
+                open_hit(&self.matched, self.release.as_ref(), *hit, &mut rows);
                 rows
             })
             .collect();
-        for mut part in found {
+        for mut part in opened {
             self.rows.keys.append(&mut part.keys);
             self.rows.payload.append(&mut part.payload);
             self.rows.unopened_rows += part.unopened_rows;
         }
-        let more = self.next_key < end;
-        self.next_key = end;
+        let more = self.next_hit < end;
+        self.next_hit = end;
         more
     }
 
@@ -159,12 +210,12 @@ impl Matching {
     }
 
     pub(crate) const fn progress(&self) -> Progress {
-        Progress::new("matching", self.next_key as u64, self.outputs.outputs.len() as u64)
+        Progress::new("opening rows", self.next_hit as u64, self.matched.hits.len() as u64)
     }
 }
 
 /// Looks for row 0 of a key, then row 1, as long as there is one.
-fn match_key(outputs: &Outputs, collected: &Collected, index: &PrefixIndex, key: usize, rows: &mut MatchedRows) {
+fn match_key(outputs: &Outputs, collected: &Collected, index: &PrefixIndex, key: usize, hits: &mut Vec<Hit>) {
     if !collected.may_hold(index, outputs.prefixes[key]) {
         return;
     }
@@ -174,11 +225,21 @@ fn match_key(outputs: &Outputs, collected: &Collected, index: &PrefixIndex, key:
         let Some(row) = collected.find(index, secrets.tag()) else {
             return;
         };
-        let sealed = &row[TAG_BYTES..];
-        if sealed.is_empty() || secrets.open_onto(&outputs.sid, sealed, &mut rows.payload) {
-            rows.keys.push(position);
-        } else {
-            rows.unopened_rows += 1;
-        }
+        let row = u32::try_from(row).expect("rows are below the ceiling of 2^30");
+        hits.push(Hit { key: position, number, row });
+    }
+}
+
+fn open_hit(matched: &Matching, release: Option<&ReleaseKey>, hit: Hit, rows: &mut MatchedRows) {
+    let outputs = &matched.outputs;
+    let sealed = &matched.collected.row(hit.row as usize)[TAG_BYTES..];
+    let opens = |payload: &mut Vec<u8>| {
+        let secrets = RowSecrets::derive(&outputs.outputs[hit.key as usize], &outputs.sid, hit.number);
+        secrets.open_onto(&outputs.sid, sealed, release, payload)
+    };
+    if sealed.is_empty() || opens(&mut rows.payload) {
+        rows.keys.push(hit.key);
+    } else {
+        rows.unopened_rows += 1;
     }
 }

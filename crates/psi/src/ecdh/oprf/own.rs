@@ -12,6 +12,7 @@ use crate::error::{Environment, Error};
 use crate::items::{ItemEncoder, SenderInput};
 use crate::machine::Progress;
 use crate::payload::{RowLayout, RowSecrets, TAG_BYTES};
+use crate::release::ReleaseKey;
 use crate::sid::Sid;
 
 /// Work on the own set, a few thousand rows at a time.
@@ -53,7 +54,13 @@ impl OwnSet {
     }
 
     /// Makes the next chunk of rows: of keys as long as there are some, then of padding.
-    pub(crate) fn work(&mut self, key: &ServerKey, encoder: &ItemEncoder, prg: &Prg) -> Result<(), Error> {
+    pub(crate) fn work(
+        &mut self,
+        key: &ServerKey,
+        release: Option<&ReleaseKey>,
+        encoder: &ItemEncoder,
+        prg: &Prg,
+    ) -> Result<(), Error> {
         if self.next_key == self.input.keys.len() {
             self.pad(prg);
             return Ok(());
@@ -67,7 +74,7 @@ impl OwnSet {
         rows.zip(&jobs).with_min_len(64).for_each(|(row, job)| {
             let from = job.row as usize * width;
             let payload = &self.input.payload[from..from + width];
-            RowSecrets::derive(&outputs[job.key], &self.sid, job.number).seal_into(&self.sid, payload, row);
+            RowSecrets::derive(&outputs[job.key], &self.sid, job.number).seal_into(&self.sid, payload, release, row);
         });
         outputs.zeroize();
         Ok(())
@@ -186,7 +193,7 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_by_the_whole_tag() {
-        let layout = RowLayout::new(0);
+        let layout = RowLayout::new(0, false);
         let mut tags = [[9_u8; 32], [3; 32], [9; 32], [0; 32]];
         tags[2][31] = 1;
         let rows = SortedRows::new(tags.as_flattened().to_vec(), layout);

@@ -1,4 +1,6 @@
 //! The sender's states: serve blinded points while working on the own set, send sorted rows, wait for the end.
+//!
+//! With a release it waits for the report and for the end of the receiver's direction, and answers.
 
 use symbolon_primitives as primitives;
 use symbolon_primitives::kdf::{self, Label};
@@ -7,7 +9,7 @@ use symbolon_primitives::prg::Prg;
 use symbolon_primitives::secret::{Secret, Seed};
 
 use super::own::{OwnSet, SortedRows};
-use super::{STEP_BLINDED, STEP_EVALUATED, STEP_KEY, STEP_ROWS};
+use super::{STEP_BLINDED, STEP_EVALUATED, STEP_KEY, STEP_RELEASE, STEP_REPORT, STEP_ROWS};
 use crate::ecdh::distinct::DistinctPoints;
 use crate::ecdh::points::points;
 use crate::error::{Environment, Error, PeerMisbehaved};
@@ -15,8 +17,9 @@ use crate::frame::Frame;
 use crate::items::{ItemEncoder, SenderInput};
 use crate::limits::Limits;
 use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, State, Turn};
-use crate::party::{Outcome, Output};
+use crate::party::{ChecksPassed, Outcome, Output};
 use crate::payload::RowLayout;
+use crate::release::{RELEASE_KEY_BYTES, Release, ReleaseKey};
 use crate::role::Role;
 use crate::session::SessionSpec;
 
@@ -34,9 +37,14 @@ pub(crate) fn sender(
     let key = ServerKey::random(&mut prg.fork(Label::A1Key, 0));
     let link = Link::new(
         &spec,
-        Plans { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec), acknowledged: None },
+        Plans { outbound: super::from_sender(&spec), inbound: super::from_receiver(&spec), acknowledged: &[] },
     );
-    let layout = RowLayout::new(spec.payload_bytes);
+    let layout = RowLayout::of(&spec);
+    let withheld = spec.release.map(|release| Withheld {
+        release,
+        key: ReleaseKey::random(&prg),
+        keys_max: spec.rows_receiver.min(spec.rows_sender),
+    });
     let serving = Serving {
         public: key.public_key(),
         key,
@@ -47,6 +55,8 @@ pub(crate) fn sender(
         encoder: ItemEncoder::new(&spec.sid, &spec.schema_id),
         own: OwnSet::new(input, layout, spec.sid, spec.rows_sender, &prg),
         prg,
+        commitment: withheld.as_ref().map(|withheld| withheld.key.commitment(&spec.sid)),
+        withheld,
     };
     Ok(Driven::new(Sender::Serving(Box::new(serving)), link))
 }
@@ -56,6 +66,16 @@ pub(crate) enum Sender {
     Serving(Box<Serving>),
     Sending(Sending),
     Closing(Closing),
+    Answering(Answering),
+    Releasing(Releasing),
+}
+
+/// The key that is held back, and when it is given away.
+struct Withheld {
+    release: Release,
+    key: ReleaseKey,
+    /// More distinct keys cannot match.
+    keys_max: u64,
 }
 
 /// Evaluates blinded points as they come, and works on the own set when none is waiting.
@@ -69,17 +89,42 @@ pub(crate) struct Serving {
     encoder: ItemEncoder,
     own: OwnSet,
     prg: Prg,
+    withheld: Option<Withheld>,
+    commitment: Option<[u8; 32]>,
 }
 
 /// Every blinded point was received: sends the rows.
 pub(crate) struct Sending {
     rows: SortedRows,
     next: u32,
+    withheld: Option<Withheld>,
 }
 
 /// Everything is sent: waits for the receiver's Done and Finish.
 pub(crate) struct Closing {
     done: bool,
+}
+
+/// Every row is sent: waits for the receiver's report and its Finish.
+pub(crate) struct Answering {
+    withheld: Withheld,
+    reported: Option<Reported>,
+}
+
+/// What the receiver said.
+#[derive(Clone, Copy)]
+struct Reported {
+    matched: Option<u64>,
+    met: bool,
+}
+
+/// The receiver's direction is complete: gives the key away or refuses it, and ends the own direction.
+pub(crate) struct Releasing {
+    /// Gone once it has been answered for.
+    withheld: Option<Withheld>,
+    finished: bool,
+    reported: Reported,
+    checks: ChecksPassed,
 }
 
 impl State for Sender {
@@ -88,7 +133,7 @@ impl State for Sender {
     fn turn(&self) -> usize {
         match self {
             Self::Serving(_) | Self::Sending(_) => 0,
-            Self::Closing(_) => 2,
+            Self::Closing(_) | Self::Answering(_) | Self::Releasing(_) => 2,
         }
     }
 
@@ -97,7 +142,8 @@ impl State for Sender {
             Self::Serving(state) => {
                 !state.announced || state.is_complete() || state.own.has_work() || link.has(STEP_BLINDED)
             }
-            Self::Sending(_) => true,
+            Self::Sending(_) | Self::Releasing(_) => true,
+            Self::Answering(_) => link.has(STEP_REPORT) || link.has(STEP_FINISH),
             Self::Closing(state) => link.has(if state.done { STEP_FINISH } else { STEP_DONE }),
         }
     }
@@ -107,6 +153,8 @@ impl State for Sender {
             Self::Serving(state) => state.work(link),
             Self::Sending(state) => Ok(state.work(link)),
             Self::Closing(state) => state.work(link),
+            Self::Answering(state) => state.work(link),
+            Self::Releasing(state) => Ok(state.work(link)),
         }
     }
 
@@ -115,6 +163,8 @@ impl State for Sender {
             Self::Serving(state) => state.own.progress(),
             Self::Sending(state) => state.rows.progress(state.next),
             Self::Closing(_) => Progress::new("waiting for the end", 0, 0),
+            Self::Answering(_) => Progress::new("waiting for the report", 0, 0),
+            Self::Releasing(_) => Progress::new("answering the report", 0, 0),
         }
     }
 }
@@ -129,6 +179,9 @@ impl Serving {
             self.announced = true;
             let mut builder = link.builder(STEP_KEY, 0);
             builder.put(&self.public.encode());
+            if let Some(commitment) = &self.commitment {
+                builder.put(commitment);
+            }
             return Ok(Turn::Send(link.seal(builder), Sender::Serving(self)));
         }
         if let Some(frame) = link.take(STEP_BLINDED) {
@@ -136,15 +189,15 @@ impl Serving {
             return Ok(Turn::Send(reply, Sender::Serving(self)));
         }
         if self.own.has_work() {
-            let Self { own, key, encoder, prg, .. } = &mut *self;
-            own.work(key, encoder, prg)?;
+            let Self { own, key, encoder, prg, withheld, .. } = &mut *self;
+            own.work(key, withheld.as_ref().map(|withheld| &withheld.key), encoder, prg)?;
             return Ok(Turn::Next(Sender::Serving(self)));
         }
         if !self.is_complete() {
             return Ok(Turn::Next(Sender::Serving(self)));
         }
-        let Self { own, .. } = *self;
-        Ok(Turn::Next(Sender::Sending(Sending { rows: own.into_sorted(), next: 0 })))
+        let Self { own, withheld, .. } = *self;
+        Ok(Turn::Next(Sender::Sending(Sending { rows: own.into_sorted(), next: 0, withheld })))
     }
 
     /// Z = k·M for a frame of blinded points, with one proof that the announced key was used for all of them.
@@ -180,6 +233,9 @@ impl Sending {
     fn work(mut self, link: &mut Link) -> Turn<Sender> {
         let plan = link.outbound(STEP_ROWS);
         if self.next == plan.frames() {
+            if let Some(withheld) = self.withheld {
+                return Turn::Send(link.check(), Sender::Answering(Answering { withheld, reported: None }));
+            }
             return Turn::Send(link.finish(), Sender::Closing(Closing { done: false }));
         }
         let mut builder = link.builder(STEP_ROWS, self.next);
@@ -199,5 +255,41 @@ impl Closing {
         };
         let checks = link.verify_finish(&finish)?;
         Ok(Turn::Done(Outcome::new(Output::Sent, link.transcript(), checks)))
+    }
+}
+
+impl Answering {
+    fn work(mut self, link: &mut Link) -> Result<Turn<Sender>, Error> {
+        if let Some(frame) = link.take(STEP_REPORT) {
+            let report = self.withheld.release.decode(frame.body(), self.withheld.keys_max);
+            let (matched, met) = report.ok_or(PeerMisbehaved::UnexpectedContent { step: STEP_REPORT })?;
+            self.reported = Some(Reported { matched, met });
+            return Ok(Turn::Next(Sender::Answering(self)));
+        }
+        let Some(finish) = link.take(STEP_FINISH) else {
+            return Ok(Turn::Next(Sender::Answering(self)));
+        };
+        let checks = link.verify_finish(&finish)?;
+        let Self { withheld, reported } = self;
+        let reported = reported.ok_or(PeerMisbehaved::UnexpectedContent { step: STEP_REPORT })?;
+        Ok(Turn::Next(Sender::Releasing(Releasing { withheld: Some(withheld), finished: false, reported, checks })))
+    }
+}
+
+impl Releasing {
+    fn work(mut self, link: &mut Link) -> Turn<Sender> {
+        let released = self.reported.met;
+        if let Some(withheld) = self.withheld.take() {
+            let mut builder = link.builder(STEP_RELEASE, 0);
+            builder.put(&[u8::from(released)]);
+            builder.put(if released { withheld.key.expose() } else { &[0; RELEASE_KEY_BYTES] });
+            return Turn::Send(link.seal(builder), Sender::Releasing(self));
+        }
+        if !self.finished {
+            self.finished = true;
+            return Turn::Send(link.finish(), Sender::Releasing(self));
+        }
+        let output = Output::Reported { matched: self.reported.matched, released };
+        Turn::Done(Outcome::new(output, link.transcript(), self.checks))
     }
 }
