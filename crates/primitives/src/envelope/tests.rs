@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::hpke::Suite;
+use crate::sign::SigningKey;
 use crate::stream;
 
 const CONTEXT: FileContext<'static> = FileContext {

@@ -6,6 +6,7 @@ use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
 use super::*;
+use crate::sign::SigningKey;
 
 const SEED: [u8; 32] = [0xD9; 32];
 const INFO: &[u8] = b"what it is for";
