@@ -1,7 +1,7 @@
 //! The only place that reads time: everything else takes a [`Clock`].
 
 use std::fmt::Debug;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -30,6 +30,13 @@ impl Clock for SystemClock {
     }
 }
 
+/// CPU time the calling thread has used, for measuring what a part of the node costs.
+#[must_use]
+pub(crate) fn thread_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 /// A clock that stands still until it is moved, for tests of validity periods and deadlines.
 #[derive(Debug)]
 pub struct FixedClock {
@@ -44,7 +51,7 @@ impl FixedClock {
     }
 
     /// Moves both times on by `step`.
-    pub fn advance(&self, step: std::time::Duration) {
+    pub fn advance(&self, step: Duration) {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.0 += step;
         state.1 += step;
@@ -63,8 +70,6 @@ impl Clock for FixedClock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

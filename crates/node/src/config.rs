@@ -214,6 +214,12 @@ impl Settings {
         self.home.join("results")
     }
 
+    /// The directory of the evidence log.
+    #[must_use]
+    pub fn audit_dir(&self) -> PathBuf {
+        self.home.join("audit")
+    }
+
     /// The directory of spilled frames of running jobs.
     #[must_use]
     pub fn spill_dir(&self) -> PathBuf {

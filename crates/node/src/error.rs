@@ -9,10 +9,12 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+pub use evidence::EvidenceError;
 pub use incident::{NoIncident, PeerIncident};
 pub use reason::{Described, describe, reasons};
 pub use surroundings::{ConfigError, Environment, FileAction, KeysError};
 
+mod evidence;
 mod incident;
 mod reason;
 mod surroundings;
@@ -74,6 +76,9 @@ pub enum Error {
     /// The surroundings failed: disk, database, entropy, network set-up.
     #[error(transparent)]
     Environment(#[from] Environment),
+    /// The evidence log cannot be used.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
     /// No node answers on the control socket.
     #[error("no node answers on {}", socket.display())]
     NodeNotRunning {
@@ -325,6 +330,7 @@ impl Error {
             Self::Config(inner) => inner.reason(),
             Self::Keys(inner) => inner.reason(),
             Self::Environment(inner) => inner.reason(),
+            Self::Evidence(inner) => inner.reason(),
             Self::NodeNotRunning { .. } => "NODE_NOT_RUNNING",
             Self::Reported { reported, .. } => reported.reason,
             Self::Cancelled => "CANCELLED",
@@ -334,6 +340,7 @@ impl Error {
                 symbolon_policy::Error::CardSignatureInvalid => "CARD_EDITED",
                 symbolon_policy::Error::SignerNotParty => "NOT_A_PARTY",
                 symbolon_policy::Error::KeyUnavailable => "KEY_UNAVAILABLE",
+                symbolon_policy::Error::Audit(_) => "AUDIT_ENTRY_INVALID",
                 _ => "DOCUMENT_INVALID",
             },
             Self::Tables(inner) => reason::by_label(inner.label(), "TABLE_UNUSABLE"),
@@ -354,6 +361,9 @@ impl Error {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::NotFound { remedy, .. } | Self::Misuse { remedy, .. } => remedy,
+            Self::Policy(symbolon_policy::Error::Audit(_)) => {
+                describe(self.reason()).map_or("", |described| described.remedy)
+            }
             Self::Tables(_) | Self::Policy(_) | Self::Refused(Refused::Decision(_)) => "",
             _ => describe(self.reason()).map_or("", |described| described.remedy),
         }

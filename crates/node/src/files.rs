@@ -58,6 +58,16 @@ pub(crate) fn create_new(path: &Path, content: &[u8], mode: u32) -> Result<(), E
     sync_parent(path)
 }
 
+/// Puts `content` at `path` in place of what is there: written beside, synced, then renamed.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    let temporary = write_beside(path, content, mode)?;
+    if let Err(source) = fs::rename(&temporary, path) {
+        drop(fs::remove_file(&temporary));
+        return Err(failed(FileAction::Write, path, source));
+    }
+    sync_parent(path)
+}
+
 fn write_beside(path: &Path, content: &[u8], mode: u32) -> Result<PathBuf, Error> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|_| Environment::Entropy)?;

@@ -1,7 +1,7 @@
 //! A node's home directory: configuration, keys and state, opened together.
 //!
 //! ```text
-//! node.toml   keys/   state.db   results/<job id>/   control.sock
+//! node.toml   keys/   state.db   audit/   results/<job id>/   control.sock
 //! ```
 //!
 //! The operations on a home are methods of [`Home`], in [`crate::ops`]. They read the store anew each time and work
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::config::{self, Env, Settings, split_endpoint};
 use crate::error::{ConfigError, Environment, Error, FileAction};
+use crate::evidence::Evidence;
 use crate::files;
 use crate::keys::Keys;
 use crate::store::{JobId, SqliteStore, Store};
@@ -28,6 +29,7 @@ pub struct Home {
     keys: Arc<Keys>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    evidence: Evidence,
 }
 
 /// What a new node is given.
@@ -81,7 +83,9 @@ impl Home {
         let settings = Settings::load(&absolute(path)?, env)?;
         let keys = Keys::load(&settings.keys_dir())?;
         let store = SqliteStore::open(&settings.state_db()).await?;
-        Ok(Self { settings: Arc::new(settings), keys: Arc::new(keys), store: Arc::new(store), clock })
+        let keys = Arc::new(keys);
+        let evidence = Evidence::new(settings.audit_dir(), Arc::clone(&keys), Arc::clone(&clock));
+        Ok(Self { settings: Arc::new(settings), keys, store: Arc::new(store), clock, evidence })
     }
 
     /// The settings.
@@ -106,6 +110,12 @@ impl Home {
     #[must_use]
     pub const fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// The evidence log.
+    #[must_use]
+    pub const fn evidence(&self) -> &Evidence {
+        &self.evidence
     }
 
     /// Takes the right to serve this home until the lock is dropped or the process ends.

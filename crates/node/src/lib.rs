@@ -2,7 +2,7 @@
 //!
 //! [`home::Home`] is a node's directory: configuration, keys, state. What an operator does with it are the methods in
 //! [`ops`]; they work with or without a running node. [`run()`] serves it: [`tls`] lets pinned peers in, [`exchange`]
-//! answers them, [`jobs`] takes each job from its offer to its result, and [`session`] pumps the protocol's machine.
+//! answers them, [`evidence`] records what happened, [`jobs`] takes each job from its offer to its result, and [`session`] pumps the protocol's machine.
 
 pub mod client;
 pub mod clock;
@@ -11,6 +11,7 @@ pub mod control;
 pub mod control_client;
 pub mod convert;
 pub mod error;
+pub mod evidence;
 pub mod exchange;
 pub mod home;
 pub mod jobs;

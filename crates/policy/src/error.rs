@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 
 use thiserror::Error;
 
+use crate::audit::AuditError;
+
 /// An error of this crate. Each names the place in the document and what to do about it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -78,6 +80,18 @@ pub enum Error {
     /// A card's signature does not fit its content.
     #[error("the `signature` does not fit the card, which was changed or damaged: ask its institution for it again")]
     CardSignatureInvalid,
+    /// A piece of evidence does not hold or cannot be read.
+    #[error("{0}")]
+    Audit(AuditError),
+}
+
+impl From<AuditError> for Error {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::KeyUnavailable => Self::KeyUnavailable,
+            other => Self::Audit(other),
+        }
+    }
 }
 
 impl Error {
@@ -96,6 +110,7 @@ impl Error {
             Self::SignerNotParty => "signer_not_party",
             Self::AgreementDiffers => "agreement_differs",
             Self::CardSignatureInvalid => "card_signature_invalid",
+            Self::Audit(inner) => inner.label(),
         }
     }
 

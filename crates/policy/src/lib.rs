@@ -6,6 +6,7 @@
 //! * [`Card`] tells a peer's keys and address, signed by itself; its [`Fingerprint`] is compared over another channel.
 //! * [`decide`] is a pure function: request, agreement and what is already spent give [`Decision::Permit`] or
 //!   [`Decision::Refuse`]. What no rule allows is refused.
+//! * [`audit`] is the evidence of what happened: a Merkle log, checkpoints both sides sign, receipts.
 //! * [`summary`] says in plain words what an agreement means for one of its parties.
 //!
 //! Nothing here reads a clock, a file or a network. Types of columns, key kinds and the version of a normaliser
@@ -17,6 +18,7 @@
 //! retention of results nor the exact snapshot of a table.
 
 mod agreement;
+pub mod audit;
 mod canonical;
 mod card;
 mod decision;

@@ -77,6 +77,8 @@ pub enum Label {
     JobConfirm,
     /// Signature over the manifest of a result.
     Manifest,
+    /// Signature over the receipt of a job.
+    Receipt,
     /// Digest of the rules by which keys are normalised.
     Normaliser,
 }
@@ -112,6 +114,7 @@ impl Label {
         Self::JobAccept,
         Self::JobConfirm,
         Self::Manifest,
+        Self::Receipt,
         Self::Normaliser,
     ];
 
@@ -147,6 +150,7 @@ impl Label {
             Self::JobAccept => "symbolon-v1/sign/job-accept",
             Self::JobConfirm => "symbolon-v1/sign/job-confirm",
             Self::Manifest => "symbolon-v1/sign/manifest",
+            Self::Receipt => "symbolon-v1/sign/receipt",
             Self::Normaliser => "symbolon-v1/normaliser",
         }
     }

@@ -50,6 +50,17 @@ pub trait Signer: fmt::Debug + Send + Sync {
     fn try_sign(&self, label: Label, parts: &[&[u8]]) -> Result<Signature, Error> {
         self.try_sign_message(&message(label, parts))
     }
+
+    /// Signs a text as it is, for formats that fix what is signed (C2SP signed notes).
+    ///
+    /// # Errors
+    /// [`Error::Encoding`] when the text has a control character other than the end of a line. Every message of
+    /// [`Signer::try_sign`] that has a part has one, so no text passes for such a message. As
+    /// [`Signer::try_sign_message`].
+    fn try_sign_text(&self, text: &str) -> Result<Signature, Error> {
+        check_text(text)?;
+        self.try_sign_message(text.as_bytes())
+    }
 }
 
 impl Signer for SigningKey {
@@ -139,6 +150,15 @@ impl VerifyingKey {
         self.verify_message(&message(label, parts), signature)
     }
 
+    /// Checks that `signature` is over exactly this text and made by [`Signer::try_sign_text`] with this key.
+    ///
+    /// # Errors
+    /// [`Error::Encoding`] for a text that is never signed; [`Error::VerificationFailed`] in every other case.
+    pub fn verify_text(&self, text: &str, signature: &Signature) -> Result<(), Error> {
+        check_text(text)?;
+        self.verify_message(text.as_bytes(), signature)
+    }
+
     /// Checks a signature over bare bytes, with the malleability checks of the strict form.
     fn verify_message(&self, message: &[u8], signature: &Signature) -> Result<(), Error> {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
@@ -225,6 +245,14 @@ fn message(label: Label, parts: &[&[u8]]) -> Vec<u8> {
     message
 }
 
+/// A length in front of a part has bytes of zero, as parts are far shorter than 16 MiB; a text has none.
+fn check_text(text: &str) -> Result<(), Error> {
+    if text.contains(|letter: char| letter.is_control() && letter != '\n') {
+        return Err(Error::Encoding { what: "text to sign" });
+    }
+    Ok(())
+}
+
 fn write_text(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     write!(f, "{TEXT_PREFIX}{}", STANDARD.encode(bytes))
 }
@@ -277,6 +305,17 @@ mod tests {
             let result = key.verifying_key().verify(Label::Card, &[b"part"], &Signature::from_bytes(bytes));
             assert!(matches!(result, Err(Error::VerificationFailed)));
         }
+    }
+
+    #[test]
+    fn a_text_is_signed_as_it_is_and_never_passes_for_a_labelled_message() {
+        let (key, public) = (key(), key().verifying_key());
+        let signature = key.try_sign_text("one\ntwo\n").unwrap();
+        public.verify_text("one\ntwo\n", &signature).unwrap();
+        assert!(matches!(public.verify_text("one\ntwo", &signature), Err(Error::VerificationFailed)));
+        let labelled = String::from_utf8(message(Label::Card, &[b"part"])).unwrap();
+        assert!(matches!(key.try_sign_text(&labelled), Err(Error::Encoding { .. })));
+        assert!(matches!(public.verify_text(&labelled, &signature), Err(Error::Encoding { .. })));
     }
 
     #[test]

@@ -416,6 +416,25 @@ const REASONS: &[Entry] = &[
         "it is from a newer release or damaged: use that release, or restore a backup",
     ),
     ("DATABASE_CORRUPT", Class::Environment, "state.db is damaged", "restore it from a backup"),
+    (
+        "AUDIT_LOG_REWRITTEN",
+        Class::Environment,
+        "the evidence log of this node was changed, shortened or put back to an earlier state",
+        "find out who changed audit/log.jsonl; restore its newest copy, or tell every partner before a new log is begun",
+    ),
+    (
+        "AUDIT_LOG_DAMAGED",
+        Class::Environment,
+        "the evidence log of this node is damaged",
+        "restore audit/log.jsonl from its newest copy; no job runs before",
+    ),
+    (
+        "AUDIT_LOG_UNWRITABLE",
+        Class::Environment,
+        "the evidence log of this node cannot be written",
+        "check disk and permissions of the audit directory; no job runs before",
+    ),
+    ("AUDIT_ENTRY_INVALID", Class::Internal, "an event could not be put into the evidence log", REPORT),
     ("NO_RANDOMNESS", Class::Environment, "the system gives no randomness", "check getrandom and /dev/urandom"),
     ("ENVIRONMENT_PRIMITIVE", Class::Internal, "a computation failed", REPORT),
     (
@@ -467,7 +486,8 @@ mod tests {
 
     use super::*;
     use crate::error::{
-        ConfigError, Environment, Error, KeysError, PeerIncompatible, PeerMisbehaved, Refused, Unavailable,
+        ConfigError, Environment, Error, EvidenceError, KeysError, PeerIncompatible, PeerMisbehaved, Refused,
+        Unavailable,
     };
 
     #[test]
@@ -532,6 +552,12 @@ mod tests {
             Environment::Listen { what: "peer port", source: io() }.into(),
             Environment::Tls.into(),
             Environment::Worker.into(),
+            EvidenceError::Rewritten.into(),
+            EvidenceError::Damaged { line: 1 }.into(),
+            EvidenceError::Torn.into(),
+            EvidenceError::Behind { seen: 2, size: 1 }.into(),
+            EvidenceError::Unwritable.into(),
+            symbolon_policy::Error::from(symbolon_policy::audit::AuditError::Form).into(),
             Error::NodeNotRunning { socket: path() },
             Error::Cancelled,
             Error::Interrupted,
