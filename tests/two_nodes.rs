@@ -4,7 +4,7 @@ use anyhow::Result;
 use symbolon_node::control_client::JobRequest;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{ColumnUse, Protocol, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ResultKind};
 use symbolon_tables::{Duplicates, Format};
 use symbolon_tests::{Node, Pair};
 
@@ -36,6 +36,7 @@ async fn options(pair: &Pair, protocol: Protocol, result: ResultKind) -> Result<
         intersection_min: 0,
         own: DraftSide::default(),
         partner: DraftSide { columns: columns.into(), ..DraftSide::default() },
+        optional: OptionalTerms::default(),
     })
 }
 

@@ -336,7 +336,11 @@ impl Error {
             Self::Cancelled => "CANCELLED",
             Self::Interrupted => "INTERRUPTED",
             Self::Policy(inner) => match inner {
-                symbolon_policy::Error::SignatureInvalid { .. } => "AGREEMENT_EDITED",
+                symbolon_policy::Error::SignatureInvalid { .. } | symbolon_policy::Error::ApprovalInvalid { .. } => {
+                    "AGREEMENT_EDITED"
+                }
+                symbolon_policy::Error::ApprovalsShort { .. } => "APPROVALS_SHORT",
+                symbolon_policy::Error::ApproverNotListed => "APPROVER_NOT_LISTED",
                 symbolon_policy::Error::CardSignatureInvalid => "CARD_EDITED",
                 symbolon_policy::Error::SignerNotParty => "NOT_A_PARTY",
                 symbolon_policy::Error::KeyUnavailable => "KEY_UNAVAILABLE",

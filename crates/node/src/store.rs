@@ -343,8 +343,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Lists the peers by name.
     fn peers(&self) -> Answer<'_, Vec<PeerRecord>>;
 
-    /// Stores an agreement, replacing an earlier state of the same one; an active one never falls back.
-    fn put_agreement(&self, agreement: AgreementRecord) -> Answer<'_, ()>;
+    /// Stores an agreement whose document is still `before` (not stored when that is none), and tells whether it was.
+    fn swap_agreement(&self, agreement: AgreementRecord, before: Option<Vec<u8>>) -> Answer<'_, bool>;
     /// Finds an agreement.
     fn agreement(&self, id: AgreementId) -> Answer<'_, Option<AgreementRecord>>;
     /// Lists the agreements, newest first.

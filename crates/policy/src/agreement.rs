@@ -12,9 +12,12 @@ use crate::padding::Padding;
 use crate::text::{ColumnName, KindText, Name, Purpose, Title, TypeText, Version};
 use crate::time::Timestamp;
 
+mod approver;
 mod canonical;
 pub(crate) mod document;
 mod validate;
+
+pub(crate) use validate::APPROVERS_MAX;
 
 /// The format of the documents this version reads and writes.
 pub const FORMAT: &str = "symbolon-agreement/1";
@@ -49,6 +52,8 @@ pub struct Terms {
     pub parties: [Party; 2],
     /// What may be run. Whatever is not listed is refused.
     pub allow: Vec<Allowance>,
+    /// The terms an agreement can do without.
+    pub optional: OptionalTerms,
 }
 
 /// The rules by which keys are brought to one form.
@@ -83,6 +88,10 @@ pub struct Party {
     pub rows_max: u64,
     /// The columns of the table. A column that is not listed is never used.
     pub columns: Vec<Column>,
+    /// How many of its approvers have to approve before it may sign; 0 when it names none.
+    pub approvals_min: u64,
+    /// The persons of the institution who may approve.
+    pub approvers: Vec<Approver>,
 }
 
 impl Party {
@@ -90,6 +99,18 @@ impl Party {
     #[must_use]
     pub fn column(&self, name: &ColumnName) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == *name)
+    }
+
+    /// The position of the approver of that name.
+    #[must_use]
+    pub fn approver_of_name(&self, name: &str) -> Option<usize> {
+        self.approvers.iter().position(|approver| approver.name.as_str() == name)
+    }
+
+    /// The position of the approver with this key.
+    #[must_use]
+    pub fn approver_of_key(&self, key: &VerifyingKey) -> Option<usize> {
+        self.approvers.iter().position(|approver| approver.key == *key)
     }
 
     /// The columns of one use, in the agreement's order.
@@ -289,6 +310,14 @@ words! {
         All = "all",
     }
 }
+
+pub(crate) use words;
+
+// After the macro, which it uses.
+mod optional;
+
+pub use approver::Approver;
+pub use optional::{Epsilon, OptionalTerms, Period, ReleaseCount};
 
 /// The identifier of an agreement: SHA-256 of its canonical bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,6 +13,11 @@ impl Canonical {
         canonical
     }
 
+    /// The start of a value that stands inside another byte form.
+    pub(crate) const fn part() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
         self.0.extend_from_slice(bytes);

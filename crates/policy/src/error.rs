@@ -71,6 +71,45 @@ pub enum Error {
         /// The position among the signatures, from 1.
         number: usize,
     },
+    /// An approval does not fit the document.
+    #[error(
+        "[[approval]] {number} does not fit the document, which was changed after it was approved: restore the approved \
+         text, or remove every [[approval]] and [[signature]] and have it approved again"
+    )]
+    ApprovalInvalid {
+        /// The position among the approvals, from 1.
+        number: usize,
+    },
+    /// An approval is by nobody the party lists, or by another key than the person's.
+    #[error(
+        "[[approval]] {number} is not by the key of a [[party.approver]] of the party it names: have a person approve \
+         who is listed there, with the key listed"
+    )]
+    ApprovalForeign {
+        /// The position among the approvals, from 1.
+        number: usize,
+    },
+    /// A person approved more than once.
+    #[error("[[approval]] {number} is a second one by the same person, who counts once: keep one of the two")]
+    ApprovalRepeated {
+        /// The position among the approvals, from 1.
+        number: usize,
+    },
+    /// The approving key belongs to nobody listed.
+    #[error(
+        "the key is that of no [[party.approver]]: approve with a key the agreement lists, or draft it anew with yours"
+    )]
+    ApproverNotListed,
+    /// The institution may not sign yet.
+    #[error(
+        "{have} of {need} approvals are there: have others of the approvers listed approve before the institution signs"
+    )]
+    ApprovalsShort {
+        /// The approvals that are there.
+        have: u64,
+        /// The approvals the agreement asks for.
+        need: u64,
+    },
     /// The signing key belongs to neither party.
     #[error("the signing key is the organisation_key of neither [[party]]: draft the agreement with your present card")]
     SignerNotParty,
@@ -107,6 +146,11 @@ impl Error {
             Self::SignatureForeign { .. } => "signature_foreign",
             Self::SignatureRepeated { .. } => "signature_repeated",
             Self::KeyUnavailable => "key_unavailable",
+            Self::ApprovalInvalid { .. } => "approval_invalid",
+            Self::ApprovalForeign { .. } => "approval_foreign",
+            Self::ApprovalRepeated { .. } => "approval_repeated",
+            Self::ApproverNotListed => "approver_not_listed",
+            Self::ApprovalsShort { .. } => "approvals_short",
             Self::SignerNotParty => "signer_not_party",
             Self::AgreementDiffers => "agreement_differs",
             Self::CardSignatureInvalid => "card_signature_invalid",
@@ -137,8 +181,12 @@ pub enum Section {
     Key(usize, usize),
     /// A `[[party.column]]` of a party.
     Column(usize, usize),
+    /// A `[[party.approver]]` of a party.
+    Approver(usize, usize),
     /// An `[[allow]]`.
     Allow(usize),
+    /// An `[[approval]]`.
+    Approval(usize),
     /// A `[[signature]]`.
     Signature(usize),
     /// A `[[sealing_key]]` of a card.
@@ -159,6 +207,8 @@ impl fmt::Display for Section {
             Self::Party(party) => write!(f, "[[party]] {party}"),
             Self::Key(party, part) => write!(f, "part {part} of the key of [[party]] {party}"),
             Self::Column(party, column) => write!(f, "[[party.column]] {column} of [[party]] {party}"),
+            Self::Approver(party, entry) => write!(f, "[[party.approver]] {entry} of [[party]] {party}"),
+            Self::Approval(entry) => write!(f, "[[approval]] {entry}"),
             Self::Allow(entry) => write!(f, "[[allow]] {entry}"),
             Self::Signature(entry) => write!(f, "[[signature]] {entry}"),
             Self::SealingKey(entry) => write!(f, "[[sealing_key]] {entry}"),
@@ -221,6 +271,9 @@ pub enum Problem {
     /// It is no organisation key.
     #[error("is not a valid `ed25519:<base64 of 32 bytes>`: copy the organisation key from the institution's card")]
     Key,
+    /// It is no approver's key.
+    #[error("is not a valid `ed25519:<base64 of 32 bytes>`: copy the key that `symbolon approver new` printed")]
+    ApproverKeyText,
     /// It is no signature.
     #[error("is not `ed25519:<base64 of 64 bytes>`: copy the signature as its party sent it")]
     Signature,
@@ -268,6 +321,17 @@ pub enum Problem {
     /// A window ends before it begins.
     #[error("is not later than `valid_from`: move one of the two")]
     NotLater,
+    /// More approvals are asked for than can be given.
+    #[error("is {got}, and {approvers} are listed as [[party.approver]]: write 1 to {approvers}")]
+    ApprovalsMin {
+        /// The number asked for.
+        got: u64,
+        /// The approvers listed.
+        approvers: usize,
+    },
+    /// Approvals are asked for of nobody.
+    #[error("asks for approvals, and no [[party.approver]] is listed: list those who may approve, or remove it")]
+    ApproversMissing,
     /// A minimum is above its maximum.
     #[error("is above `rows_max`: lower it or raise `rows_max`")]
     AboveMaximum,
@@ -289,6 +353,33 @@ pub enum Problem {
     /// A column of fixed width has a length limit.
     #[error("is for columns of type \"text\" only: remove it")]
     BytesMaxUnwanted,
+    /// It is no amount of privacy loss.
+    #[error("is not a decimal number of 0 to 1000 with at most six digits behind the point, in quotes: rewrite it so")]
+    Epsilon,
+    /// It is no agreement id.
+    #[error("is not an agreement id of 64 hexadecimal digits: copy it from `agreement show` of the earlier version")]
+    AgreementId,
+    /// It is no word for a notice.
+    #[error("must be a word of 1 to 32 letters, digits, hyphens and underscores: shorten or change it")]
+    NoticeWord,
+    /// A limit per period without the period.
+    #[error("is missing, and a limit per period is given: add it, or remove that limit")]
+    PeriodMissing,
+    /// A period without a limit.
+    #[error("is given without `runs_per_period` or `rows_per_period`: add one of them, or remove it")]
+    PeriodUnused,
+    /// A limit per period that can never be reached.
+    #[error("is above the most over the whole time, so that it limits nothing: lower or remove it")]
+    AboveTotal,
+    /// A release that nothing calls for.
+    #[error(
+        "asks for a release of columns, which needs an [[allow]] with the result \"enrich\" and an `intersection_min` of \
+         at least 1: add what is missing, or write \"none\""
+    )]
+    NothingToRelease,
+    /// A key that must not approve.
+    #[error("is an organisation key, which signs for the institution and approves nothing: give the person's own key")]
+    ApproverKey,
     /// Protocol, result and direction do not go together.
     #[error(
         "does not go together with the rest: \"ecdh-oprf\" gives \"match\" or \"enrich\" to one party, \"ecdh-mutual\" \

@@ -72,7 +72,23 @@ impl Fields {
     }
 
     pub(crate) fn optional_number(&mut self, field: &'static str) -> Result<Option<u64>, Error> {
-        if self.table.contains_key(field) { self.number(field).map(Some) } else { Ok(None) }
+        self.optional(field, Self::number)
+    }
+
+    /// A value that may be left out, read by `read` when it is there.
+    pub(crate) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        if self.table.contains_key(field) { read(self, field).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn flag(&mut self, field: &'static str) -> Result<bool, Error> {
+        match self.take(field)? {
+            Value::Boolean(flag) => Ok(flag),
+            _ => Err(self.wrong_type(field, "true or false")),
+        }
     }
 
     /// A time, in quotes or as TOML's own date-time.

@@ -4,8 +4,8 @@ use symbolon_primitives::secret::Secret;
 use symbolon_primitives::sign::SigningKey;
 
 use crate::agreement::{
-    Agreement, Allowance, Column, ColumnUse, Duplicates, KeyPart, Normaliser, Party, Protocol, Recipients, ResultKind,
-    Seat, Terms,
+    Agreement, Allowance, Approver, Column, ColumnUse, Duplicates, KeyPart, Normaliser, OptionalTerms, Party, Period,
+    Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
 };
 use crate::identity::Digest;
 use crate::padding::Padding;
@@ -52,6 +52,8 @@ fn bank() -> Party {
             column("annual_wages", "integer", ColumnUse::Never, None),
             column("internal_grade", "text", ColumnUse::Never, Some(4)),
         ],
+        approvals_min: 0,
+        approvers: Vec::new(),
     }
 }
 
@@ -72,6 +74,8 @@ fn bureau() -> Party {
             column("risk_grade", "text", ColumnUse::AfterMatch, Some(2)),
             column("name", "text", ColumnUse::Never, None),
         ],
+        approvals_min: 0,
+        approvers: Vec::new(),
     }
 }
 
@@ -93,7 +97,45 @@ pub(crate) fn terms() -> Terms {
             rule(Protocol::EcdhCardinality, ResultKind::Count, Recipients::One(Seat::First)),
             rule(Protocol::EcdhMutual, ResultKind::Match, Recipients::Both),
         ],
+        optional: OptionalTerms::default(),
     }
+}
+
+/// The persons the bank and the bureau list, by name and seed of the key.
+pub(crate) const APPROVERS: [[(&str, u8); 3]; 2] =
+    [[("Ada Lund", 11), ("Ben Okoro", 12), ("Chen Wei", 13)], [("Dora Weiss", 14), ("Eli Roth", 15), ("Fay Ng", 16)]];
+
+/// The same agreement with every optional term: two of three approve at the bank, one at the bureau.
+pub(crate) fn optional_terms() -> Terms {
+    let mut terms = terms();
+    for ((party, approvers), approvals_min) in terms.parties.iter_mut().zip(APPROVERS).zip([2, 1]) {
+        party.approvals_min = approvals_min;
+        party.approvers =
+            approvers.map(|(name, seed)| Approver { name: text(name), key: key(seed).verifying_key() }).into();
+    }
+    terms.optional = OptionalTerms {
+        replaces: Some(draft().id()),
+        release_count: ReleaseCount::Bit,
+        receipt_count: true,
+        period: Some(Period::Month),
+        runs_per_period: Some(2),
+        rows_per_period: Some(2000),
+        snapshots_max: Some(2),
+        epsilon_max: Some("0.75".parse().unwrap()),
+        lookups_max: Some(100),
+    };
+    terms
+}
+
+/// That agreement, approved and signed by both.
+pub(crate) fn optional_active() -> SignedAgreement {
+    let mut signed = SignedAgreement::draft(Agreement::new(optional_terms()).unwrap());
+    for seed in [11, 13, 15] {
+        signed.approve(&key(seed)).unwrap();
+    }
+    signed.sign(&bank_key()).unwrap();
+    signed.sign(&bureau_key()).unwrap();
+    signed
 }
 
 pub(crate) fn draft() -> SignedAgreement {

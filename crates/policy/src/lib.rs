@@ -2,11 +2,13 @@
 //! themselves with, and the decision both nodes take before a byte of a protocol flows.
 //!
 //! * [`Agreement`] is a checked set of [`Terms`]; its [`AgreementId`] is the hash of its canonical bytes.
-//!   [`SignedAgreement`] adds the signatures and is what goes from house to house, as TOML people can read.
+//!   [`SignedAgreement`] adds approvals and signatures and is what goes from house to house, as TOML people can read.
 //! * [`Card`] tells a peer's keys and address, signed by itself; its [`Fingerprint`] is compared over another channel.
+//! * [`Notice`]s suspend, resume and revoke an agreement; [`standing`] says what it is worth at a moment.
 //! * [`decide`] is a pure function: request, agreement and what is already spent give [`Decision::Permit`] or
 //!   [`Decision::Refuse`]. What no rule allows is refused.
 //! * [`audit`] is the evidence of what happened: a Merkle log, checkpoints both sides sign, receipts.
+//! * [`diff`] tells two versions apart, in words.
 //! * [`summary`] says in plain words what an agreement means for one of its parties.
 //!
 //! Nothing here reads a clock, a file or a network. Types of columns, key kinds and the version of a normaliser
@@ -14,17 +16,18 @@
 //!
 //! # Known gaps
 //!
-//! An agreement cannot be revoked before its end other than by a node that no longer serves it, and it fixes neither
-//! retention of results nor the exact snapshot of a table.
+//! An agreement does not fix how long results are kept.
 
 mod agreement;
 pub mod audit;
 mod canonical;
 mod card;
 mod decision;
+mod diff;
 mod error;
 mod fields;
 mod identity;
+mod life;
 mod padding;
 mod signed;
 mod text;
@@ -35,13 +38,17 @@ mod words;
 mod fixtures;
 
 pub use agreement::{
-    Agreement, AgreementId, Allowance, Column, ColumnUse, DOCUMENT_BYTES_MAX, Duplicates, FORMAT, KeyPart, Normaliser,
-    Party, Protocol, Recipients, ResultKind, Seat, Terms,
+    Agreement, AgreementId, Allowance, Approver, Column, ColumnUse, DOCUMENT_BYTES_MAX, Duplicates, Epsilon, FORMAT,
+    KeyPart, Normaliser, OptionalTerms, Party, Period, Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
 };
 pub use card::{CARD_BYTES_MAX, CARD_FORMAT, Card, CardContents, Fingerprint, SealingKeyEntry};
 pub use decision::{Decision, Permit, Reason, Receiver, Request, RowLimits, Spent, check_own_rows, decide};
+pub use diff::{Difference, Effect, diff};
 pub use error::{Error, Place, Problem, Section};
 pub use identity::{Digest, Endpoint};
+pub use life::{
+    Life, Notice, NoticeContent, NoticeKind, NoticeProblem, NoticeWord, Standing, Taken, standing, standing_in_words,
+};
 pub use padding::Padding;
 pub use signed::{SignedAgreement, State};
 pub use text::{ColumnName, KindText, Name, Purpose, Text, Title, TypeText, Version};

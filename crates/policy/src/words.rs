@@ -7,6 +7,8 @@ use crate::agreement::{Agreement, Allowance, Column, ColumnUse, Duplicates, Part
 use crate::signed::{SignedAgreement, State};
 use crate::text::ColumnName;
 
+mod optional;
+
 /// An agreement in words, from the viewpoint of one party.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,17 +52,20 @@ pub fn summary(agreement: &Agreement, viewpoint: Seat) -> Summary {
     let view =
         View { agreement, viewpoint, own: agreement.party(viewpoint), other: agreement.party(viewpoint.other()) };
     let chapter = |key, heading, sentences| Chapter { key, heading, sentences };
+    let chapters = vec![
+        chapter("purpose", "What for", vec![ended(terms.purpose.as_str())]),
+        chapter("leaves", "What leaves your house", view.leaves()),
+        chapter("arrives", "What you get", view.arrives()),
+        chapter("stays", "What never leaves", view.stays()),
+        chapter("limits", "Until when and how often", view.limits()),
+        chapter("approvals", "Who approves", view.approvals()),
+        chapter("matching", "How rows are matched", view.matching()),
+        chapter("beware", "What this cannot prevent", view.beware()),
+    ];
     Summary {
         headline: format!("{}: {} with {}", terms.title, view.own.name, view.other.name),
-        chapters: vec![
-            chapter("purpose", "What for", vec![ended(terms.purpose.as_str())]),
-            chapter("leaves", "What leaves your house", view.leaves()),
-            chapter("arrives", "What you get", view.arrives()),
-            chapter("stays", "What never leaves", view.stays()),
-            chapter("limits", "Until when and how often", view.limits()),
-            chapter("matching", "How rows are matched", view.matching()),
-            chapter("beware", "What this cannot prevent", view.beware()),
-        ],
+        // An agreement that names no approvers has nothing to say of them.
+        chapters: chapters.into_iter().filter(|chapter| !chapter.sentences.is_empty()).collect(),
     }
 }
 
@@ -68,13 +73,20 @@ pub fn summary(agreement: &Agreement, viewpoint: Seat) -> Summary {
 #[must_use]
 pub fn state_in_words(signed: &SignedAgreement) -> String {
     let name = |seat| &signed.agreement().party(seat).name;
-    match signed.state() {
+    let mut sentence = match signed.state() {
         State::Draft => "A draft: neither party has signed, and nothing can be run.".to_owned(),
         State::SignedBy(seat) => {
             format!("Signed by {}; {} has not signed, and nothing can be run.", name(seat), name(seat.other()))
         }
         State::Active => format!("Signed by {} and {}.", name(Seat::First), name(Seat::Second)),
+    };
+    for seat in Seat::BOTH.into_iter().filter(|seat| signed.agreement().party(*seat).approvals_min > 0) {
+        let (have, need) = (signed.approvals_count(seat), signed.agreement().party(seat).approvals_min);
+        let who = listed(signed.approvals(seat).map(|(approver, _)| approver.name.to_string()));
+        let who = who.map_or_else(String::new, |who| format!(" ({who})"));
+        sentence.push_str(&format!(" {}: {have} of {need} approvals{who}.", name(seat)));
     }
+    sentence
 }
 
 struct View<'a> {
@@ -103,6 +115,7 @@ impl View<'_> {
         if own.duplicates == Duplicates::All && self.rules_for(self.viewpoint.other()).any(shows_rows) {
             sentences.push(format!("To {}, for each key both have: how many of your rows carry it.", other.name));
         }
+        sentences.extend(optional::counts_told(self.agreement.terms(), self.viewpoint, other));
         sentences.push(format!(
             "To {}, at each job: the number of rows of your table \"{}\", rounded up by at most a sixteenth.",
             other.name, own.table
@@ -123,6 +136,7 @@ impl View<'_> {
         if sentences.is_empty() {
             sentences.push("No result.".to_owned());
         }
+        sentences.extend(optional::counts_got(self.agreement.terms(), self.viewpoint, self.other));
         sentences.push(format!(
             "At each job: the number of rows of the table \"{}\" of {}, rounded up by at most a sixteenth.",
             self.other.table, self.other.name
@@ -174,7 +188,13 @@ impl View<'_> {
             sentences
                 .push(format!("A result with fewer than {} common keys is not handed over.", terms.intersection_min));
         }
+        sentences.extend(optional::limits(&terms.optional));
         sentences
+    }
+
+    fn approvals(&self) -> Vec<String> {
+        let parties = [(self.own, "This institution"), (self.other, self.other.name.as_str())];
+        parties.into_iter().filter_map(|(party, who)| optional::approvals(party, who)).collect()
     }
 
     fn matching(&self) -> Vec<String> {
@@ -206,11 +226,7 @@ impl View<'_> {
                 .to_owned(),
         ];
         if terms.intersection_min > 0 {
-            sentences.push(format!(
-                "The minimum of {} common keys is checked by the receiver's own node: a receiver that runs changed \
-                 software can pass over it.",
-                terms.intersection_min
-            ));
+            sentences.push(optional::minimum(terms));
         }
         let semi_honest = |rule: &&Allowance| matches!(rule.protocol, Protocol::EcdhMutual | Protocol::EcdhCardinality);
         let protocols = terms.allow.iter().filter(semi_honest).map(|rule| rule.protocol.as_str().to_owned());
@@ -225,7 +241,7 @@ impl View<'_> {
 }
 
 /// What a rule gives: `receiver` and `owner` are the possessives of the two sides.
-fn gift(result: ResultKind, receiver: &str, owner: &str, party: &Party) -> String {
+pub(crate) fn gift(result: ResultKind, receiver: &str, owner: &str, party: &Party) -> String {
     match result {
         ResultKind::Match => {
             format!("which of {receiver} rows have a key that {owner} table \"{}\" has too, and no value", party.table)
@@ -254,7 +270,7 @@ fn column(column: &Column) -> String {
     }
 }
 
-const fn duplicates(duplicates: Duplicates) -> &'static str {
+pub(crate) const fn duplicates(duplicates: Duplicates) -> &'static str {
     match duplicates {
         Duplicates::Reject => "the job does not start",
         Duplicates::First => "the first of them is used",
@@ -263,7 +279,7 @@ const fn duplicates(duplicates: Duplicates) -> &'static str {
 }
 
 /// `a`, `a and b`, `a, b and c`; nothing for an empty list.
-fn listed(items: impl Iterator<Item = String>) -> Option<String> {
+pub(crate) fn listed(items: impl Iterator<Item = String>) -> Option<String> {
     let mut items: Vec<_> = items.collect();
     let last = items.pop()?;
     if items.is_empty() { Some(last) } else { Some(format!("{} and {last}", items.join(", "))) }

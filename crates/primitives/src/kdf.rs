@@ -67,6 +67,10 @@ pub enum Label {
     Card,
     /// Signature over an agreement.
     Agreement,
+    /// Signature of a person who approves an agreement for an institution.
+    AgreementApproval,
+    /// Signature over a notice that an agreement is suspended, resumed or revoked.
+    AgreementNotice,
     /// Signature over a request to amend, propose or return an agreement.
     AgreementMessage,
     /// Signature over the offer of a job.
@@ -109,6 +113,8 @@ impl Label {
         Self::SealSignature,
         Self::Card,
         Self::Agreement,
+        Self::AgreementApproval,
+        Self::AgreementNotice,
         Self::AgreementMessage,
         Self::JobOffer,
         Self::JobAccept,
@@ -145,6 +151,8 @@ impl Label {
             Self::SealSignature => "symbolon-v1/sign/seal",
             Self::Card => "symbolon-v1/sign/card",
             Self::Agreement => "symbolon-v1/sign/agreement",
+            Self::AgreementApproval => "symbolon-v1/sign/agreement-approval",
+            Self::AgreementNotice => "symbolon-v1/sign/agreement-notice",
             Self::AgreementMessage => "symbolon-v1/sign/agreement-message",
             Self::JobOffer => "symbolon-v1/sign/job-offer",
             Self::JobAccept => "symbolon-v1/sign/job-accept",

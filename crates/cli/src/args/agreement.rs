@@ -125,10 +125,56 @@ pub(crate) struct DraftArgs {
     /// Days it is in force
     #[arg(long, default_value_t = 90)]
     pub(crate) days: u32,
+    #[command(flatten)]
+    pub(crate) optional: OptionalArgs,
     /// In force from this moment (RFC 3339) [default: now]
     #[arg(long, value_name = "TIME")]
     pub(crate) from: Option<String>,
     /// Write the draft here [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+}
+
+/// The terms of a draft an agreement can do without.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OptionalArgs {
+    /// A person of ours who may approve, with the key `approver new` printed; may be given several times
+    #[arg(long, value_name = "NAME=KEY")]
+    pub(crate) approver: Vec<String>,
+    /// How many of ours have to approve before we sign [default: all]
+    #[arg(long, value_name = "COUNT", requires = "approver")]
+    pub(crate) approvals: Option<u64>,
+    /// A person of the partner's who may approve; may be given several times
+    #[arg(long, value_name = "NAME=KEY")]
+    pub(crate) peer_approver: Vec<String>,
+    /// How many of the partner's have to approve before it signs [default: all]
+    #[arg(long, value_name = "COUNT", requires = "peer_approver")]
+    pub(crate) peer_approvals: Option<u64>,
+    /// The id of the earlier version whose place this one takes
+    #[arg(long, value_name = "ID")]
+    pub(crate) replaces: Option<String>,
+    /// The period of --period-runs and --period-rows: day, week or month
+    #[arg(long)]
+    pub(crate) period: Option<String>,
+    /// Most jobs in a period
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) period_runs: Option<u64>,
+    /// Most rows asked about in a period
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) period_rows: Option<u64>,
+    /// Most different states of its table that each party brings
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) snapshots: Option<u64>,
+    /// Most lookups of single records
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) lookups: Option<u64>,
+    /// Most privacy loss of all results given with noise, such as 0.5
+    #[arg(long, value_name = "DECIMAL")]
+    pub(crate) epsilon: Option<String>,
+    /// What the owner of released columns learns when it checks the minimum of matched keys itself: none, bit, count
+    #[arg(long, value_name = "WORD")]
+    pub(crate) release: Option<String>,
+    /// The receipt both sign may say how many keys matched
+    #[arg(long)]
+    pub(crate) receipt_count: bool,
 }

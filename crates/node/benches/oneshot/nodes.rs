@@ -13,7 +13,7 @@ use symbolon_node::home::{Home, InitOptions, init};
 use symbolon_node::ops::agreements::AgreementInput;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::{JobRecord, JobState};
-use symbolon_policy::{ColumnUse, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, ResultKind};
 use symbolon_psi::Protocol;
 use symbolon_tables::{ColumnSpec, ColumnType, CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 use tokio::net::TcpListener;
@@ -204,6 +204,7 @@ async fn agree(bank: &Home, bureau: &Home, options: &Options) -> Result<String> 
         intersection_min: 0,
         own: DraftSide::default(),
         partner,
+        optional: OptionalTerms::default(),
     };
     let draft = bank.agreement_draft(&draft).await?.into_bytes();
     let once = bank.agreement_sign(AgreementInput::Document(draft)).await?;

@@ -241,6 +241,18 @@ const REASONS: &[Entry] = &[
         "nothing to correct: the agreement forbids so small a result; the run stays spent",
     ),
     (
+        "APPROVALS_SHORT",
+        Class::Refused,
+        "too few of the agreement's approvers have approved for the institution to sign",
+        "have others approve, see `agreement approve`; `agreement show` tells who has",
+    ),
+    (
+        "APPROVER_NOT_LISTED",
+        Class::Refused,
+        "the key is that of no approver the agreement lists",
+        "approve with a key listed, or draft the agreement anew with yours",
+    ),
+    (
         "DOCUMENT_INVALID",
         Class::Misuse,
         "the document is not a valid agreement or card",

@@ -1,10 +1,9 @@
 //! Agreements: from a draft to both signatures, by files or over the peers' connection.
 //!
-//! A document is kept byte for byte as it came; a signature of ours is appended to it. What a stored document is worth
+//! A document is kept byte for byte as it came; approvals and a signature of ours are appended to it. What a stored document is worth
 //! is decided each time from its signatures, never from the state column alone.
 
 use symbolon_policy::{Agreement, ColumnUse, Digest, Party, Seat, SignedAgreement, Spent, State, Summary};
-use symbolon_primitives::sign::VerifyingKey;
 use symbolon_tables::{ColumnType, KeyKind};
 
 use super::{by_prefix, text_of};
@@ -82,17 +81,19 @@ impl Home {
     ///
     /// # Errors
     /// [`Refused`] naming what does not fit; [`Error::Policy`] for a document that is damaged or was edited after it
-    /// was signed. Nothing is stored then.
+    /// was signed, and when too few of this institution's approvers have approved. Nothing is stored then.
     pub async fn agreement_sign(&self, input: AgreementInput) -> Result<Signed, Error> {
         let document = self.resolve(input).await?;
         let text = self.with_stored_signatures(text_of(&document)?).await?;
         let mut signed = SignedAgreement::from_toml(&text)?;
         let (seat, _) = self.check_terms(signed.agreement()).await?;
         let text = if signed.signature(seat).is_some() {
+            signed.check_approvals(seat)?;
             text
         } else {
+            let before = signed.clone();
             signed.sign(self.keys().organisation())?;
-            append_signature(&text, &signed, seat)?
+            append_blocks(&text, &before, &signed)?
         };
         let record = self.store_document(&text, seat).await?;
         Ok(Signed { document: record.document.clone(), record })
@@ -187,7 +188,7 @@ impl Home {
     /// [`Error::LimitExceeded`] when the peer has too many proposals waiting.
     pub async fn receive_proposal(&self, peer_key: [u8; 32], document: &[u8]) -> Result<AgreementRecord, Error> {
         let (text, signed, seat) = self.received(peer_key, document).await?;
-        if signed.signature(seat.other()).is_none() {
+        if !signed.signed_by(seat.other()) {
             return Err(PeerMisbehaved::Signature { what: "proposed agreement" }.into());
         }
         if self.store().agreement(*signed.id().as_bytes()).await?.is_none() {
@@ -215,7 +216,7 @@ impl Home {
         if !stored.as_ref().is_some_and(signed_here) {
             return Err(PeerMisbehaved::UnknownDocument.into());
         }
-        if signed.signature(seat.other()).is_none() {
+        if !signed.signed_by(seat.other()) {
             return Err(PeerMisbehaved::Signature { what: "returned agreement" }.into());
         }
         self.store_document(&text, seat).await
@@ -231,7 +232,9 @@ impl Home {
         let malformed = || PeerMisbehaved::Malformed { what: "agreement" };
         let text = std::str::from_utf8(document).map_err(|_| malformed())?;
         let text = match self.with_stored_signatures(text).await {
-            Err(Error::Policy(symbolon_policy::Error::SignatureInvalid { .. })) => {
+            Err(Error::Policy(
+                symbolon_policy::Error::SignatureInvalid { .. } | symbolon_policy::Error::ApprovalInvalid { .. },
+            )) => {
                 return Err(PeerMisbehaved::Signature { what: "agreement" }.into());
             }
             Err(Error::Policy(_)) => return Err(malformed().into()),
@@ -284,32 +287,32 @@ impl Home {
         Ok((seat, peer))
     }
 
-    /// The document, with the signatures that a stored copy of the same agreement has and it has not.
+    /// The document, with the approvals and signatures that a stored copy of the same agreement has and it has not.
     async fn with_stored_signatures(&self, text: &str) -> Result<String, Error> {
-        let mut signed = SignedAgreement::from_toml(text)?;
-        let Some(stored) = self.store().agreement(*signed.id().as_bytes()).await? else {
-            return Ok(text.to_owned());
-        };
-        let stored = SignedAgreement::from_toml(text_of(&stored.document)?)?;
-        let missing = Seat::BOTH.map(|seat| signed.signature(seat).is_none() && stored.signature(seat).is_some());
-        signed.merge(&stored)?;
-        let mut text = text.to_owned();
-        for seat in Seat::BOTH.into_iter().filter(|seat| missing[seat.index()]) {
-            text = append_signature(&text, &signed, seat)?;
+        let signed = SignedAgreement::from_toml(text)?;
+        match self.store().agreement(*signed.id().as_bytes()).await? {
+            Some(stored) => merged(text, &signed, &stored),
+            None => Ok(text.to_owned()),
         }
-        Ok(text)
     }
 
+    /// Stores a document. What another process has stored meanwhile is kept with it: nothing that was approved or
+    /// signed gets lost.
     async fn store_document(&self, text: &str, seat: Seat) -> Result<AgreementRecord, Error> {
         let signed = SignedAgreement::from_toml(text)?;
-        self.store().put_agreement(self.record(text, &signed, seat)).await?;
-        // Another process may have stored the other signature meanwhile; then the two together are kept.
-        let merged = self.with_stored_signatures(text).await?;
-        if merged != text {
-            let signed = SignedAgreement::from_toml(&merged)?;
-            self.store().put_agreement(self.record(&merged, &signed, seat)).await?;
+        loop {
+            let stored = self.store().agreement(*signed.id().as_bytes()).await?;
+            let text = match &stored {
+                Some(stored) if stored.state.is_active() => return Ok(stored.clone()),
+                Some(stored) => merged(text, &signed, stored)?,
+                None => text.to_owned(),
+            };
+            let record = self.record(&text, &SignedAgreement::from_toml(&text)?, seat);
+            let before = stored.map(|stored| stored.document);
+            if self.store().swap_agreement(record, before).await? {
+                return self.store().agreement(*signed.id().as_bytes()).await?.ok_or(NO_SUCH_AGREEMENT);
+            }
         }
-        self.store().agreement(*signed.id().as_bytes()).await?.ok_or(NO_SUCH_AGREEMENT)
     }
 
     fn record(&self, text: &str, signed: &SignedAgreement, seat: Seat) -> AgreementRecord {
@@ -411,24 +414,23 @@ fn state_for(signed: &SignedAgreement, own: Seat) -> AgreementState {
     }
 }
 
-/// Appends the signature at `seat` to the document as it stands, so that comments and order stay as people wrote them.
-fn append_signature(text: &str, signed: &SignedAgreement, seat: Seat) -> Result<String, Error> {
-    let party = signed.agreement().party(seat);
-    let Some(signature) = signed.signature(seat) else {
-        return Err(Refused::NotActive.into());
-    };
-    let quoted = |value: String| toml::Value::String(value).to_string();
-    let key: &VerifyingKey = &party.organisation_key;
-    let text = format!(
-        "{}\n\n[[signature]]\nparty = {}\nkey = {}\nvalue = {}\n",
-        text.trim_end(),
-        quoted(party.name.as_str().to_owned()),
-        quoted(key.to_string()),
-        quoted(signature.to_string())
-    );
+/// The document `text`, which reads as `signed`, with what a stored copy has and it has not.
+fn merged(text: &str, signed: &SignedAgreement, stored: &AgreementRecord) -> Result<String, Error> {
+    let mut both = signed.clone();
+    both.merge(&SignedAgreement::from_toml(text_of(&stored.document)?)?)?;
+    append_blocks(text, signed, &both)
+}
+
+/// Appends to the document `text`, which reads as `before`, what `after` has more, so that comments and order stay as
+/// people wrote them.
+fn append_blocks(text: &str, before: &SignedAgreement, after: &SignedAgreement) -> Result<String, Error> {
+    let blocks = after.blocks_missing_in(before);
+    if blocks.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let text = format!("{}\n{blocks}", text.trim_end());
     // What is handed out must read back as what was signed.
-    let read = SignedAgreement::from_toml(&text)?;
-    if read.id() == signed.id() && read.signature(seat).is_some() { Ok(text) } else { Err(Refused::Edited.into()) }
+    if SignedAgreement::from_toml(&text)? == *after { Ok(text) } else { Err(Refused::Edited.into()) }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use symbolon_policy::{
-    Agreement, Allowance, Column, ColumnName, ColumnUse, Digest, Duplicates, KeyPart, KindText, Name, Normaliser,
-    Padding, Party, Problem, Protocol, Purpose, Recipients, ResultKind, Seat, SignedAgreement, Terms, Title, TypeText,
-    Version,
+    Agreement, Allowance, Approver, Column, ColumnName, ColumnUse, Digest, Duplicates, KeyPart, KindText, Name,
+    Normaliser, OptionalTerms, Padding, Party, Problem, Protocol, Purpose, Recipients, ResultKind, Seat,
+    SignedAgreement, Terms, Title, TypeText, Version,
 };
 use symbolon_primitives::sign::VerifyingKey;
 use symbolon_tables::{ColumnType, TableCard};
@@ -49,6 +49,8 @@ pub struct DraftOptions {
     pub own: DraftSide,
     /// The partner's side.
     pub partner: DraftSide,
+    /// The terms an agreement can do without.
+    pub optional: OptionalTerms,
 }
 
 /// One rule of a draft.
@@ -85,6 +87,10 @@ pub struct DraftSide {
     pub rows_min: Option<u64>,
     /// The most rows; the present number, rounded up, when not given.
     pub rows_max: Option<u64>,
+    /// How many approvers have to approve; all of them when not given.
+    pub approvals_min: Option<u64>,
+    /// The persons who may approve.
+    pub approvers: Vec<Approver>,
 }
 
 /// What may be done with a column.
@@ -136,6 +142,7 @@ impl Home {
             padding: Padding::Sixteenth,
             parties,
             allow,
+            optional: options.optional.clone(),
         };
         Ok(SignedAgreement::draft(Agreement::new(terms)?).to_toml())
     }
@@ -199,6 +206,8 @@ fn party(identity: &Identity<'_>, card: &TableCard, side: &DraftSide) -> Result<
         rows_min: side.rows_min.unwrap_or(1),
         rows_max: side.rows_max.unwrap_or(card.rows_padded),
         columns,
+        approvals_min: side.approvals_min.unwrap_or(side.approvers.len() as u64),
+        approvers: side.approvers.clone(),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use symbolon_policy::{ColumnUse, Protocol, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ResultKind};
 use symbolon_tables::{CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 
 use super::agreements::AgreementInput;
@@ -80,6 +80,7 @@ impl Pair {
             intersection_min: 0,
             own: DraftSide::default(),
             partner: DraftSide { columns: [("grade".to_owned(), released)].into(), ..DraftSide::default() },
+            optional: OptionalTerms::default(),
         }
     }
 

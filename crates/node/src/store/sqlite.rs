@@ -127,19 +127,27 @@ impl SqliteStore {
         rows.iter().map(rows::peer).collect()
     }
 
-    /// An update only moves on: draft, then one signature, then both. One signature never takes the place of another.
-    async fn put_agreement(&self, agreement: AgreementRecord) -> Result<(), Error> {
-        let query = sqlx::query(
-            "INSERT INTO agreements (id, state, title, peer_key, document, received_at, changed_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (id) DO UPDATE SET state = $2, document = $5, changed_at = $7
-             WHERE agreements.state <> 'active' AND (agreements.state = 'draft' OR $2 IN ('active', agreements.state))",
-        );
-        let query = query.bind(agreement.id.to_vec()).bind(agreement.state.as_str()).bind(agreement.title);
-        let query = query.bind(agreement.peer_key.to_vec()).bind(agreement.document);
-        let query = query.bind(agreement.received_at.timestamp_millis()).bind(agreement.changed_at.timestamp_millis());
-        query.execute(&self.pool).await?;
-        Ok(())
+    /// A document that another process changed meanwhile is left as it is: the caller merges and tries again.
+    async fn swap_agreement(&self, agreement: AgreementRecord, before: Option<Vec<u8>>) -> Result<bool, Error> {
+        let sql = match before {
+            None => {
+                "INSERT INTO agreements (id, state, document, changed_at, title, peer_key, received_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING"
+            }
+            Some(_) => {
+                "UPDATE agreements SET state = $2, document = $3, changed_at = $4 WHERE id = $1 AND document = $5"
+            }
+        };
+        let query = sqlx::query(sql).bind(agreement.id.to_vec()).bind(agreement.state.as_str());
+        let query = query.bind(agreement.document).bind(agreement.changed_at.timestamp_millis());
+        let query = match before {
+            None => query
+                .bind(agreement.title)
+                .bind(agreement.peer_key.to_vec())
+                .bind(agreement.received_at.timestamp_millis()),
+            Some(before) => query.bind(before),
+        };
+        Ok(query.execute(&self.pool).await?.rows_affected() == 1)
     }
 
     async fn agreement(&self, id: AgreementId) -> Result<Option<AgreementRecord>, Error> {
@@ -204,8 +212,8 @@ impl Store for SqliteStore {
         Box::pin(self.peers())
     }
 
-    fn put_agreement(&self, agreement: AgreementRecord) -> Answer<'_, ()> {
-        Box::pin(self.put_agreement(agreement))
+    fn swap_agreement(&self, agreement: AgreementRecord, before: Option<Vec<u8>>) -> Answer<'_, bool> {
+        Box::pin(self.swap_agreement(agreement, before))
     }
 
     fn agreement(&self, id: AgreementId) -> Answer<'_, Option<AgreementRecord>> {

@@ -2,8 +2,8 @@
 
 use crate::agreement::validate::BYTES_MAX;
 use crate::agreement::{
-    Allowance, Column, ColumnUse, Duplicates, FORMAT, KeyPart, Normaliser, Party, Protocol, Recipients, ResultKind,
-    Seat, Terms,
+    Allowance, Approver, Column, ColumnUse, Duplicates, FORMAT, KeyPart, Normaliser, OptionalTerms, Party, Period,
+    Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
 };
 use crate::error::{Error, Problem, Section};
 use crate::fields::{Fields, Writer, quoted};
@@ -19,6 +19,7 @@ pub(crate) fn read_terms(top: &mut Fields) -> Result<Terms, Error> {
     let rows_total_max = top.number("rows_total_max")?;
     let intersection_min = top.number("intersection_min")?;
     let padding = top.word("padding", Padding::WORDS, Padding::from_word)?;
+    let optional = read_optional(top)?;
     let mut fields = top.table("normaliser", Section::Normaliser)?;
     let normaliser = Normaliser { version: fields.text("version")?, digest: fields.parsed("digest", Problem::Digest)? };
     fields.finish()?;
@@ -38,6 +39,23 @@ pub(crate) fn read_terms(top: &mut Fields) -> Result<Terms, Error> {
         padding,
         parties,
         allow,
+        optional,
+    })
+}
+
+fn read_optional(top: &mut Fields) -> Result<OptionalTerms, Error> {
+    let count =
+        top.optional("release_count", |top, field| top.word(field, ReleaseCount::WORDS, ReleaseCount::from_word))?;
+    Ok(OptionalTerms {
+        replaces: top.optional("replaces", |top, field| top.parsed(field, Problem::AgreementId))?,
+        release_count: count.unwrap_or_default(),
+        receipt_count: top.optional("receipt_count", Fields::flag)?.unwrap_or_default(),
+        period: top.optional("period", |top, field| top.word(field, Period::WORDS, Period::from_word))?,
+        runs_per_period: top.optional_number("runs_per_period")?,
+        rows_per_period: top.optional_number("rows_per_period")?,
+        snapshots_max: top.optional_number("snapshots_max")?,
+        epsilon_max: top.optional("epsilon_max", |top, field| top.parsed(field, Problem::Epsilon))?,
+        lookups_max: top.optional_number("lookups_max")?,
     })
 }
 
@@ -72,6 +90,12 @@ fn read_party(mut fields: Fields, number: usize) -> Result<Party, Error> {
             .into_iter()
             .map(read_column)
             .collect::<Result<_, _>>()?,
+        approvals_min: fields.optional_number("approvals_min")?.unwrap_or(0),
+        approvers: fields
+            .tables("approver", |approver| Section::Approver(number, approver))?
+            .into_iter()
+            .map(read_approver)
+            .collect::<Result<_, _>>()?,
     };
     fields.finish()?;
     Ok(party)
@@ -95,6 +119,12 @@ fn read_column(mut fields: Fields) -> Result<Column, Error> {
     let bytes_max = fields.optional_number("bytes_max")?.map(narrow).transpose()?;
     fields.finish()?;
     Ok(Column { name, column_type, column_use, bytes_max })
+}
+
+fn read_approver(mut fields: Fields) -> Result<Approver, Error> {
+    let approver = Approver { name: fields.text("name")?, key: fields.parsed("key", Problem::ApproverKeyText)? };
+    fields.finish()?;
+    Ok(approver)
 }
 
 fn read_allowance(mut fields: Fields, names: [&str; 2]) -> Result<Allowance, Error> {
@@ -157,9 +187,46 @@ fn write_top(out: &mut Writer, terms: &Terms) {
     out.number("intersection_min", terms.intersection_min);
     out.lines("# Row counts are rounded up before they are told: to the next sixteenth of a power of two.");
     out.text("padding", terms.padding.as_str());
+    write_optional(out, &terms.optional);
     out.lines("\n# The rules that bring keys to one form. Both nodes must have exactly these.\n[normaliser]");
     out.text("version", terms.normaliser.version.as_str());
     out.text("digest", &terms.normaliser.digest.to_string());
+}
+
+fn write_optional(out: &mut Writer, terms: &OptionalTerms) {
+    let mut number = |comment: &str, field: &str, value: Option<u64>| {
+        if let Some(value) = value {
+            out.lines(comment);
+            out.number(field, value);
+        }
+    };
+    number("# The most jobs in a period, whoever starts them.", "runs_per_period", terms.runs_per_period);
+    number("# The most rows asked about in a period, counted as above.", "rows_per_period", terms.rows_per_period);
+    number("# The most different states of its table that each party brings.", "snapshots_max", terms.snapshots_max);
+    number("# The most lookups of single records over the whole time.", "lookups_max", terms.lookups_max);
+    if let Some(period) = terms.period {
+        out.lines("# The period meant: from midnight on, from Monday on, or from the first of the month on, in UTC.");
+        out.text("period", period.as_str());
+    }
+    if let Some(amount) = terms.epsilon_max {
+        out.lines("# The most privacy loss (epsilon) of all results given with noise.");
+        out.text("epsilon_max", &amount.to_string());
+    }
+    if terms.release_count != ReleaseCount::None {
+        out.lines(
+            "\
+# Columns are released by their owner's node only after the receiver's has reported enough common keys. What the owner
+# learns by it: \"bit\" (whether the minimum is reached) or \"count\" (how many keys both have).",
+        );
+        out.text("release_count", terms.release_count.as_str());
+    }
+    if terms.receipt_count {
+        out.lines("# The receipt both sign says how many keys both have, so both learn it.\nreceipt_count = true");
+    }
+    if let Some(id) = terms.replaces {
+        out.lines("# The earlier version whose place this one takes once both parties have signed it.");
+        out.text("replaces", &id.to_string());
+    }
 }
 
 fn write_party(out: &mut Writer, party: &Party, ordinal: &str) {
@@ -180,6 +247,7 @@ fn write_party(out: &mut Writer, party: &Party, ordinal: &str) {
     out.lines("# The fewest and the most rows it brings to a job.");
     out.number("rows_min", party.rows_min);
     out.number("rows_max", party.rows_max);
+    write_approvers(out, party);
     out.lines(
         "
 # Its columns: \"join_only\" is used to find the rows both have and never given away, \"after_match\" may be given
@@ -193,6 +261,19 @@ fn write_party(out: &mut Writer, party: &Party, ordinal: &str) {
         if let Some(bytes) = column.bytes_max {
             out.number("bytes_max", bytes.into());
         }
+    }
+}
+
+fn write_approvers(out: &mut Writer, party: &Party) {
+    if party.approvers.is_empty() {
+        return;
+    }
+    out.lines("# How many of the persons below have to approve before the institution signs.");
+    out.number("approvals_min", party.approvals_min);
+    for approver in &party.approvers {
+        out.lines("[[party.approver]]");
+        out.text("name", approver.name.as_str());
+        out.text("key", &approver.key.to_string());
     }
 }
 

@@ -53,7 +53,39 @@ const EDITS: &[(&str, Edit)] = &[
     }),
     ("allow.result", |it| it.allow[0].result = ResultKind::Match),
     ("allow.to", |it| it.allow[1].to = Recipients::One(Seat::Second)),
+    ("replaces", |it| it.optional.replaces = Some(AgreementId::from_bytes([7; 32]))),
+    ("release_count", |it| it.optional.release_count = ReleaseCount::Bit),
+    ("release_count (other)", |it| it.optional.release_count = ReleaseCount::Count),
+    ("receipt_count", |it| it.optional.receipt_count = true),
+    ("runs_per_period", |it| {
+        it.optional.period = Some(Period::Day);
+        it.optional.runs_per_period = Some(1);
+    }),
+    ("rows_per_period", |it| {
+        it.optional.period = Some(Period::Day);
+        it.optional.rows_per_period = Some(1);
+    }),
+    ("period", |it| {
+        it.optional.period = Some(Period::Week);
+        it.optional.rows_per_period = Some(1);
+    }),
+    ("snapshots_max", |it| it.optional.snapshots_max = Some(1)),
+    ("epsilon_max", |it| it.optional.epsilon_max = Some("1".parse().unwrap())),
+    ("lookups_max", |it| it.optional.lookups_max = Some(1)),
+    ("approvals", |it| approved_by(it, 0, 1, &[("Ada", 11)])),
+    ("approvals (party)", |it| approved_by(it, 1, 1, &[("Ada", 11)])),
+    ("approvers.name", |it| approved_by(it, 0, 1, &[("Bob", 11)])),
+    ("approvers.key", |it| approved_by(it, 0, 1, &[("Ada", 12)])),
+    ("approvers (length)", |it| approved_by(it, 0, 1, &[("Ada", 11), ("Bob", 12)])),
+    ("approvers (order)", |it| approved_by(it, 0, 1, &[("Bob", 12), ("Ada", 11)])),
+    ("approvals_min", |it| approved_by(it, 0, 2, &[("Ada", 11), ("Bob", 12)])),
 ];
+
+fn approved_by(terms: &mut Terms, party: usize, approvals_min: u64, approvers: &[(&str, u8)]) {
+    let approver = |(name, seed): &(&str, u8)| Approver { name: text(name), key: key(*seed).verifying_key() };
+    terms.parties[party].approvals_min = approvals_min;
+    terms.parties[party].approvers = approvers.iter().map(approver).collect();
+}
 
 #[test]
 fn every_field_changes_the_id() {
@@ -71,6 +103,18 @@ fn every_field_changes_the_id() {
         padding: Padding::Sixteenth,
         parties: [party, _],
         allow,
+        optional:
+            OptionalTerms {
+                replaces: _,
+                release_count: _,
+                receipt_count: _,
+                period: _,
+                runs_per_period: _,
+                rows_per_period: _,
+                snapshots_max: _,
+                epsilon_max: _,
+                lookups_max: _,
+            },
     } = terms();
     let Party {
         name: _,
@@ -82,6 +126,8 @@ fn every_field_changes_the_id() {
         rows_min: _,
         rows_max: _,
         columns,
+        approvals_min: _,
+        approvers: _,
     } = party;
     let KeyPart { column: _, kind: _ } = &key[0];
     let Column { name: _, column_type: _, column_use: _, bytes_max: _ } = &columns[0];
@@ -114,6 +160,86 @@ fn the_id_is_pinned() {
     assert_eq!(id.to_string(), "28abcdacf64be2f8b0fa76e2bfca6c416a9db428bf009fedf44abce58fb51731");
     for bad in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
         assert!(bad.parse::<AgreementId>().is_err());
+    }
+}
+
+/// The canonical bytes behind those an agreement without optional terms has.
+fn appended(edit: Edit) -> Vec<u8> {
+    let mut edited = terms();
+    edit(&mut edited);
+    let (plain, edited) = (Agreement::new(terms()).unwrap(), Agreement::new(edited).unwrap());
+    edited.canonical_bytes().strip_prefix(plain.canonical_bytes()).unwrap().to_vec()
+}
+
+#[test]
+fn optional_terms_stand_behind_the_others_in_the_order_of_their_names() {
+    assert_eq!(appended(|_| {}), b"");
+    assert_eq!(appended(|it| it.optional.receipt_count = true), b"\0\0\0\x0dreceipt_count\0\0\0\x01\x01");
+    let both = appended(|it| {
+        it.optional.snapshots_max = Some(258);
+        it.optional.epsilon_max = Some("0.5".parse().unwrap());
+    });
+    let expected = b"\0\0\0\x0bepsilon_max\0\0\0\x08\0\0\0\0\0\x07\xa1\x20\
+        \0\0\0\x0dsnapshots_max\0\0\0\x08\0\0\0\0\0\0\x01\x02";
+    assert_eq!(both, expected);
+}
+
+#[test]
+fn unfit_optional_terms_are_refused_by_name() {
+    let cases: &[(Section, &str, Problem, Edit)] = &[
+        (Section::Top, "period", Problem::PeriodMissing, |it| it.optional.runs_per_period = Some(1)),
+        (Section::Top, "period", Problem::PeriodUnused, |it| it.optional.period = Some(Period::Month)),
+        (Section::Top, "runs_per_period", Problem::Range { min: 1, max: i64::MAX as u64, got: 0 }, |it| {
+            it.optional.runs_per_period = Some(0);
+        }),
+        (Section::Top, "runs_per_period", Problem::AboveTotal, |it| it.optional.runs_per_period = Some(4)),
+        (Section::Top, "rows_per_period", Problem::AboveTotal, |it| it.optional.rows_per_period = Some(2501)),
+        (Section::Top, "snapshots_max", Problem::Range { min: 1, max: i64::MAX as u64, got: 0 }, |it| {
+            it.optional.snapshots_max = Some(0);
+        }),
+        (Section::Top, "lookups_max", Problem::Range { min: 1, max: i64::MAX as u64, got: 0 }, |it| {
+            it.optional.lookups_max = Some(0);
+        }),
+        (Section::Top, "release_count", Problem::NothingToRelease, |it| {
+            it.optional.release_count = ReleaseCount::Bit;
+            it.intersection_min = 0;
+        }),
+        (Section::Top, "release_count", Problem::NothingToRelease, |it| {
+            it.optional.release_count = ReleaseCount::Count;
+            it.allow.remove(0);
+        }),
+        (Section::Party(1), "approvals_min", Problem::ApproversMissing, |it| it.parties[0].approvals_min = 1),
+        (Section::Party(1), "approvals_min", Problem::ApprovalsMin { got: 2, approvers: 1 }, |it| {
+            approved_by(it, 0, 2, &[("Ada", 11)]);
+        }),
+        (Section::Party(2), "approvals_min", Problem::ApprovalsMin { got: 0, approvers: 1 }, |it| {
+            approved_by(it, 1, 0, &[("Ada", 11)]);
+        }),
+        (Section::Approver(1, 2), "name", Problem::Repeated, |it| approved_by(it, 0, 2, &[("Ada", 11), ("ADA", 12)])),
+        (Section::Approver(1, 2), "key", Problem::Repeated, |it| approved_by(it, 0, 2, &[("Ada", 11), ("Bob", 11)])),
+        (Section::Approver(2, 1), "key", Problem::Repeated, |it| {
+            approved_by(it, 0, 1, &[("Ada", 11)]);
+            approved_by(it, 1, 1, &[("Bob", 11)]);
+        }),
+        (Section::Approver(1, 1), "key", Problem::ApproverKey, |it| approved_by(it, 0, 1, &[("Ada", 2)])),
+        (Section::Party(1), "approver", Problem::Count { min: 0, max: 64, got: 65 }, |it| {
+            let ada = Approver { name: text("Ada"), key: key(11).verifying_key() };
+            it.parties[0].approvers = vec![ada; 65];
+        }),
+    ];
+    refuses(cases);
+}
+
+fn refuses(cases: &[(Section, &str, Problem, Edit)]) {
+    for (section, field, problem, edit) in cases {
+        let mut edited = terms();
+        edit(&mut edited);
+        match Agreement::new(edited) {
+            Err(Error::Field { place, problem: found }) => {
+                assert_eq!((place.section, place.field, found), (*section, *field, *problem));
+            }
+            other => panic!("{section} {field}: {other:?}"),
+        }
     }
 }
 
@@ -159,16 +285,7 @@ fn unfit_terms_are_refused_by_name() {
         (Section::Allow(2), "result", Problem::Combination, |it| it.allow[1].result = ResultKind::Match),
         (Section::Allow(1), "result", Problem::Combination, |it| it.allow[0].result = ResultKind::Count),
     ];
-    for (section, field, problem, edit) in cases {
-        let mut edited = terms();
-        edit(&mut edited);
-        match Agreement::new(edited) {
-            Err(Error::Field { place, problem: found }) => {
-                assert_eq!((place.section, place.field, found), (*section, *field, *problem));
-            }
-            other => panic!("{section} {field}: {other:?}"),
-        }
-    }
+    refuses(cases);
 }
 
 /// What is replaced in the sample document, by what, and the complaint.
@@ -223,6 +340,24 @@ const COMPLAINTS: &[(&str, &str, &str)] = &[
     ),
     ("[normaliser]", "[[normaliser]]", "`normaliser` must be a section with a header in brackets: change the value"),
     ("\"sixteenth\"", "\"none\"", "`padding` must be one of \"sixteenth\": choose one"),
+    (
+        "runs_max = 3",
+        "runs_max = 3\nreplaces = \"28ab\"",
+        "`replaces` is not an agreement id of 64 hexadecimal digits: copy it from `agreement show` of the earlier version",
+    ),
+    ("runs_max = 3", "runs_max = 3\nreceipt_count = 1", "`receipt_count` must be true or false: change the value"),
+    (
+        "runs_max = 3",
+        "runs_max = 3\nepsilon_max = \"1e3\"",
+        "`epsilon_max` is not a decimal number of 0 to 1000 with at most six digits behind the point, in quotes: rewrite \
+         it so",
+    ),
+    (
+        "rows_min = 100\n",
+        "rows_min = 100\napprover = [{ name = \"Ada\", key = \"x\" }]\n",
+        "`key` in [[party.approver]] 1 of [[party]] 1 is not a valid `ed25519:<base64 of 32 bytes>`: copy the key that \
+         `symbolon approver new` printed",
+    ),
 ];
 
 #[test]
@@ -286,6 +421,9 @@ prop_compose! {
         extra in proptest::collection::vec(any_text::<128>(), 0..4),
         column_use in proptest::sample::select(ColumnUse::ALL),
         bytes_max in proptest::option::of(1_u32..=65_535),
+        approvers in 0_usize..4,
+        approvals in 1_usize..4,
+        title in "[a-z]{1,3}",
     ) -> Party {
         let mut columns = vec![
             column("k0", "text", ColumnUse::JoinOnly, None),
@@ -311,6 +449,35 @@ prop_compose! {
             rows_min: rows.0,
             rows_max: rows.1,
             columns,
+            approvals_min: approvals.min(approvers) as u64,
+            approvers: (0..approvers)
+                .zip(20 * seed..)
+                .map(|(index, seed)| Approver { name: text(&format!("{index} {title}")), key: key(seed).verifying_key() })
+                .collect(),
+        }
+    }
+}
+
+prop_compose! {
+    fn any_optional()(
+        replaces in proptest::option::of(any::<[u8; 32]>()),
+        receipt_count in any::<bool>(),
+        period in proptest::sample::select(Period::ALL),
+        periodic in proptest::option::of((proptest::option::of(Just(1_u64)), 1_u64..3)),
+        limits in [proptest::option::of(1_u64..=i64::MAX as u64), proptest::option::of(1_u64..=3)],
+        epsilon in proptest::option::of(0_u64..=1_000_000_000),
+    ) -> OptionalTerms {
+        OptionalTerms {
+            replaces: replaces.map(AgreementId::from_bytes),
+            // It depends on other terms, see the cases above.
+            release_count: ReleaseCount::None,
+            receipt_count,
+            period: periodic.map(|_| period),
+            runs_per_period: periodic.and_then(|(runs, _)| runs),
+            rows_per_period: periodic.map(|(_, rows)| rows),
+            snapshots_max: limits[0],
+            epsilon_max: epsilon.map(|millionths| Epsilon::from_millionths(millionths).unwrap()),
+            lookups_max: limits[1],
         }
     }
 }
@@ -321,11 +488,12 @@ prop_compose! {
         purpose in any_text(),
         valid_from in any_time(0, 2_000_000_000),
         valid_until in any_time(2_000_000_000, 253_402_300_800),
-        numbers in (1_u64..=i64::MAX as u64, 1_u64..=i64::MAX as u64, 0_u64..=100),
+        numbers in (1_u64..=i64::MAX as u64, 3_u64..=i64::MAX as u64, 0_u64..=100),
         version in any_text(),
         digest in any::<[u8; 32]>(),
         mut parties in [any_party(1), any_party(2)],
         allow in proptest::sample::subsequence(rules(), 1..=7),
+        optional in any_optional(),
     ) -> Terms {
         let parts = parties[0].key.len().min(parties[1].key.len());
         parties.iter_mut().for_each(|party| party.key.truncate(parts));
@@ -344,6 +512,7 @@ prop_compose! {
             padding: Padding::Sixteenth,
             parties,
             allow,
+            optional,
         }
     }
 }
@@ -375,7 +544,7 @@ proptest! {
     fn different_terms_have_different_bytes(
         one in any_terms(),
         other in any_terms(),
-        take in proptest::collection::vec(any::<bool>(), 6),
+        take in proptest::collection::vec(any::<bool>(), 7),
     ) {
         // The other terms are the first with some texts exchanged, so that often only a border between them moves.
         let mut mixed = one.clone();
@@ -385,6 +554,7 @@ proptest! {
         if take[3] { mixed.parties[0].table = other.parties[0].table.clone() }
         if take[4] { mixed.parties[0].columns = other.parties[0].columns.clone() }
         if take[5] { mixed.allow = other.allow }
+        if take[6] { mixed.optional = other.optional }
         let equal = one == mixed;
         let (one, mixed) = (Agreement::new(one).unwrap(), Agreement::new(mixed).unwrap());
         prop_assert_eq!(one.canonical_bytes() == mixed.canonical_bytes(), equal);

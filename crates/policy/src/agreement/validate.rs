@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::agreement::{Column, ColumnUse, Party, Protocol, Recipients, ResultKind, Seat, Terms};
+use crate::agreement::{Column, ColumnUse, Party, Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms};
 use crate::error::{Error, Problem, Section};
 
 /// Row counts: what the protocols can index.
@@ -14,6 +14,7 @@ pub(super) const BYTES_MAX: u64 = 65_535;
 const KEY_PARTS_MAX: usize = 16;
 const COLUMNS_MAX: usize = 2000;
 const ALLOW_MAX: usize = 64;
+pub(crate) const APPROVERS_MAX: usize = 64;
 
 pub(super) fn check(terms: &Terms) -> Result<(), Error> {
     let top = Section::Top;
@@ -30,7 +31,8 @@ pub(super) fn check(terms: &Terms) -> Result<(), Error> {
     if terms.parties.iter().any(|party| terms.intersection_min > party.rows_max) {
         return Err(top.problem("intersection_min", Problem::Unreachable));
     }
-    check_allow(terms)
+    check_allow(terms)?;
+    check_optional(terms)
 }
 
 fn check_party(party: &Party, number: usize) -> Result<(), Error> {
@@ -62,6 +64,30 @@ fn check_party(party: &Party, number: usize) -> Result<(), Error> {
             return Err(section.problem("column", Problem::KeyNever));
         }
     }
+    check_approvers(party, number)
+}
+
+/// A person counts once: neither a name nor a key is listed twice.
+fn check_approvers(party: &Party, number: usize) -> Result<(), Error> {
+    let section = Section::Party(number);
+    let (got, approvers) = (party.approvals_min, party.approvers.len());
+    counted(section, "approver", approvers, 0, APPROVERS_MAX)?;
+    if approvers == 0 {
+        return if got == 0 { Ok(()) } else { Err(section.problem("approvals_min", Problem::ApproversMissing)) };
+    }
+    if !usize::try_from(got).is_ok_and(|got| (1..=approvers).contains(&got)) {
+        return Err(section.problem("approvals_min", Problem::ApprovalsMin { got, approvers }));
+    }
+    let (mut names, mut keys) = (HashSet::new(), HashSet::new());
+    for (index, approver) in party.approvers.iter().enumerate() {
+        let section = Section::Approver(number, index + 1);
+        if !names.insert(approver.name.as_str().to_lowercase()) {
+            return Err(section.problem("name", Problem::Repeated));
+        }
+        if !keys.insert(approver.key) {
+            return Err(section.problem("key", Problem::Repeated));
+        }
+    }
     Ok(())
 }
 
@@ -87,11 +113,56 @@ fn check_pair([first, second]: &[Party; 2]) -> Result<(), Error> {
     if let Some((field, _)) = equal.into_iter().find(|(_, equal)| *equal) {
         return Err(section.problem(field, Problem::Repeated));
     }
+    check_approver_keys(first, second)?;
     if first.key.len() != second.key.len() {
         return Err(section.problem("key", Problem::KindsDiffer));
     }
     let different = first.key.iter().zip(&second.key).position(|(one, other)| one.kind_name() != other.kind_name());
     different.map_or(Ok(()), |part| Err(Section::Key(2, part + 1).problem("kind", Problem::KindsDiffer)))
+}
+
+/// Nobody approves for both institutions, and no institution for itself.
+fn check_approver_keys(first: &Party, second: &Party) -> Result<(), Error> {
+    for (party, number) in [(first, 1), (second, 2)] {
+        for (index, approver) in party.approvers.iter().enumerate() {
+            let section = Section::Approver(number, index + 1);
+            if [first, second].iter().any(|party| party.organisation_key == approver.key) {
+                return Err(section.problem("key", Problem::ApproverKey));
+            }
+            if number == 2 && first.approver_of_key(&approver.key).is_some() {
+                return Err(section.problem("key", Problem::Repeated));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_optional(terms: &Terms) -> Result<(), Error> {
+    let (top, optional) = (Section::Top, &terms.optional);
+    let limits = [
+        ("runs_per_period", optional.runs_per_period, terms.runs_max),
+        ("rows_per_period", optional.rows_per_period, terms.rows_total_max),
+    ];
+    for (field, limit, total) in limits {
+        let Some(limit) = limit else { continue };
+        in_range(top, field, limit, 1, TOTAL_MAX)?;
+        if limit > total {
+            return Err(top.problem(field, Problem::AboveTotal));
+        }
+    }
+    match (optional.period, limits.iter().any(|(_, limit, _)| limit.is_some())) {
+        (None, true) => return Err(top.problem("period", Problem::PeriodMissing)),
+        (Some(_), false) => return Err(top.problem("period", Problem::PeriodUnused)),
+        _ => {}
+    }
+    for (field, limit) in [("snapshots_max", optional.snapshots_max), ("lookups_max", optional.lookups_max)] {
+        limit.map_or(Ok(()), |limit| in_range(top, field, limit, 1, TOTAL_MAX))?;
+    }
+    let enriches = terms.allow.iter().any(|rule| rule.result == ResultKind::Enrich);
+    if optional.release_count != ReleaseCount::None && !(enriches && terms.intersection_min > 0) {
+        return Err(top.problem("release_count", Problem::NothingToRelease));
+    }
+    Ok(())
 }
 
 fn check_allow(terms: &Terms) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::agreement::{Protocol, ResultKind};
+use crate::agreement::{AgreementId, Protocol, ResultKind};
 use crate::text::{ColumnName, Name};
 use crate::time::Timestamp;
 
@@ -33,6 +33,24 @@ pub enum Reason {
     Expired {
         /// The first second at which it no longer was.
         until: Timestamp,
+    },
+    /// A party holds it.
+    #[error("the agreement is suspended by {party}: only that party can resume it")]
+    Suspended {
+        /// The party.
+        party: Name,
+    },
+    /// A party ended it.
+    #[error("the agreement was revoked by {party}, which is final: agree on a new one")]
+    Revoked {
+        /// The party.
+        party: Name,
+    },
+    /// A later version has taken its place.
+    #[error("the agreement was superseded by the version {}: run the job under that one", by.short())]
+    Superseded {
+        /// The later version.
+        by: AgreementId,
     },
     /// A stranger asks.
     #[error("the organisation key that asks is neither party's: use the key the agreement names, or agree anew")]
@@ -160,6 +178,9 @@ impl Reason {
             Self::SignatureMissing { .. } => "SIGNATURE_MISSING",
             Self::NotYetValid { .. } => "AGREEMENT_NOT_YET_VALID",
             Self::Expired { .. } => "AGREEMENT_EXPIRED",
+            Self::Suspended { .. } => "AGREEMENT_SUSPENDED",
+            Self::Revoked { .. } => "AGREEMENT_REVOKED",
+            Self::Superseded { .. } => "AGREEMENT_SUPERSEDED",
             Self::InitiatorUnknown => "INITIATOR_UNKNOWN",
             Self::ProtocolNotAllowed { .. } => "PROTOCOL_NOT_ALLOWED",
             Self::ResultNotAllowed { .. } => "RESULT_NOT_ALLOWED",

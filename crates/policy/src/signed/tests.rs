@@ -1,5 +1,7 @@
 use super::*;
-use crate::fixtures::{active, bank_key, bureau_key, draft, key, terms, text};
+use crate::fixtures::{active, bank_key, bureau_key, draft, key, optional_active, optional_terms, terms, text};
+
+mod approvals;
 
 #[test]
 fn two_signatures_make_it_active_and_the_document_brings_all_back() {
@@ -88,7 +90,11 @@ fn wrong_foreign_and_repeated_signature_blocks_are_told_apart() {
 /// The text a thief of one comma would edit: every letter and digit outside comments.
 #[test]
 fn any_edited_letter_or_digit_is_noticed() {
-    let whole = active().to_toml();
+    assert!(edits_noticed(&active().to_toml()) > 1000);
+    assert!(edits_noticed(&optional_active().to_toml()) > 2000);
+}
+
+fn edits_noticed(whole: &str) -> usize {
     let mut edits = 0;
     let mut start = 0;
     for line in whole.split_inclusive('\n') {
@@ -102,7 +108,7 @@ fn any_edited_letter_or_digit_is_noticed() {
                 b'Z' => b'A',
                 _ => continue,
             };
-            let mut edited = whole.clone().into_bytes();
+            let mut edited = whole.as_bytes().to_vec();
             edited[start + offset] = other;
             let edited = String::from_utf8(edited).unwrap();
             assert!(SignedAgreement::from_toml(&edited).is_err(), "unnoticed: {line:?} at {offset}");
@@ -110,7 +116,7 @@ fn any_edited_letter_or_digit_is_noticed() {
         }
         start += line.len();
     }
-    assert!(edits > 1000);
+    edits
 }
 
 #[test]

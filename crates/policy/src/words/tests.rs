@@ -1,5 +1,5 @@
 use super::*;
-use crate::fixtures::{active, bank_key, draft, terms};
+use crate::fixtures::{active, bank_key, draft, optional_active, terms};
 
 #[test]
 fn the_bank_reads_this() {
@@ -9,6 +9,22 @@ fn the_bank_reads_this() {
 #[test]
 fn the_bureau_reads_this() {
     assert_eq!(summary(active().agreement(), Seat::Second).to_string(), include_str!("bureau.txt"));
+}
+
+#[test]
+fn optional_terms_are_put_into_words() {
+    let plain = summary(active().agreement(), Seat::First).to_string();
+    let words = summary(optional_active().agreement(), Seat::First).to_string();
+    let new: String = words
+        .lines()
+        .filter(|line| !plain.lines().any(|there| there == *line))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(new, include_str!("bank_optional.txt"));
+    let words = summary(optional_active().agreement(), Seat::Second).to_string();
+    let told = "To North Bank, before its columns come to you";
+    assert!(!words.contains(told), "the bureau gets no columns");
+    assert!(words.contains("  - From North Bank, before your columns go to it: whether the minimum of common keys is"));
 }
 
 fn sentences(summary: &Summary, key: &str) -> Vec<String> {

@@ -1,14 +1,15 @@
 //! `symbolon agreement draft`
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::ColumnUse;
+use symbolon_policy::{Approver, ColumnUse, OptionalTerms, Problem};
 
 use super::super::{Context, read_document, write_document};
-use crate::args::DraftArgs;
+use crate::args::{DraftArgs, OptionalArgs};
 use crate::exit::Failure;
 use crate::output::Report;
 
@@ -27,8 +28,17 @@ pub(super) async fn run(args: DraftArgs, context: &Context) -> Result<Option<Rep
         runs_max: args.runs,
         rows_total_max: args.rows_total,
         intersection_min: args.matched_min,
-        own: side(&args.give, &bytes, args.rows_min, args.rows_max),
-        partner: side(&args.get, &bytes, args.rows_min, args.rows_max),
+        own: DraftSide {
+            approvals_min: args.optional.approvals,
+            approvers: approvers("--approver", &args.optional.approver)?,
+            ..side(&args.give, &bytes, args.rows_min, args.rows_max)
+        },
+        partner: DraftSide {
+            approvals_min: args.optional.peer_approvals,
+            approvers: approvers("--peer-approver", &args.optional.peer_approver)?,
+            ..side(&args.get, &bytes, args.rows_min, args.rows_max)
+        },
+        optional: optional(&args.optional)?,
     };
     let draft = home.agreement_draft(&options).await?;
     let Some(path) = args.output else {
@@ -85,7 +95,46 @@ fn side(given: &[String], bytes: &BTreeMap<&str, u32>, rows_min: Option<u64>, ro
         let bytes_max = bytes.get(name.as_str()).copied();
         (name.clone(), DraftColumn { column_use: ColumnUse::AfterMatch, bytes_max })
     });
-    DraftSide { columns: columns.collect(), rows_min, rows_max }
+    DraftSide { columns: columns.collect(), rows_min, rows_max, ..DraftSide::default() }
+}
+
+fn optional(args: &OptionalArgs) -> Result<OptionalTerms, Failure> {
+    Ok(OptionalTerms {
+        replaces: read("--replaces", args.replaces.as_deref())?,
+        release_count: read("--release", args.release.as_deref())?.unwrap_or_default(),
+        receipt_count: args.receipt_count,
+        period: read("--period", args.period.as_deref())?,
+        runs_per_period: args.period_runs,
+        rows_per_period: args.period_rows,
+        snapshots_max: args.snapshots,
+        epsilon_max: read("--epsilon", args.epsilon.as_deref())?,
+        lookups_max: args.lookups,
+    })
+}
+
+fn read<T: FromStr<Err = Problem>>(option: &str, text: Option<&str>) -> Result<Option<T>, Failure> {
+    let parse = |text: &str| {
+        text.parse().map_err(|problem| {
+            Failure::usage(format!("{option} {text}: the value {problem}"))
+                .hint("see `symbolon agreement draft --help`")
+        })
+    };
+    text.map(parse).transpose()
+}
+
+/// Reads `NAME=KEY`, as `approver new` prints it.
+fn approvers(option: &str, given: &[String]) -> Result<Vec<Approver>, Failure> {
+    let read = |text: &String| {
+        let wrong = |what: &str| {
+            Failure::usage(format!("{option} {text}: {what}")).hint("write NAME=ed25519:.. as `approver new` prints it")
+        };
+        let (name, key) = text.split_once('=').ok_or_else(|| wrong("a name, an equals sign and a key are needed"))?;
+        Ok(Approver {
+            name: name.parse().map_err(|problem| wrong(&format!("the name {problem}")))?,
+            key: key.parse().map_err(|_| wrong("the key cannot be read"))?,
+        })
+    };
+    given.iter().map(read).collect()
 }
 
 #[cfg(test)]

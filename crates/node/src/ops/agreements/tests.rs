@@ -45,10 +45,20 @@ async fn signatures_that_arrive_at_once_are_both_kept() {
     let signed = SignedAgreement::from_toml(theirs).unwrap();
     let record = pair.bank.record(theirs, &signed, Seat::First);
     assert_eq!(record.state, AgreementState::Proposed);
-    pair.bank.store().put_agreement(record).await.unwrap();
+    assert!(!pair.bank.store().swap_agreement(record, None).await.unwrap());
     assert_eq!(pair.bank.store().agreement(ours.id).await.unwrap().unwrap(), ours, "our signature is not lost");
     let stored = pair.bank.store_document(theirs, Seat::First).await.unwrap();
     assert_eq!(stored.state, AgreementState::Active);
+}
+
+#[tokio::test]
+async fn an_active_agreement_stays_as_it_is() {
+    let pair = Pair::new().await;
+    let draft = pair.draft().await;
+    let id = pair.active().await;
+    let record = pair.bank.store().agreement(id).await.unwrap().unwrap();
+    let stored = pair.bank.store_document(text_of(&draft).unwrap(), Seat::First).await.unwrap();
+    assert_eq!(stored, record);
 }
 
 #[tokio::test]

@@ -299,16 +299,19 @@ async fn records_survive_a_reopened_file() {
 }
 
 #[tokio::test]
-async fn an_active_agreement_never_falls_back() {
+async fn an_agreement_is_swapped_only_for_the_one_that_was_read() {
     let pair = Pair::new().await;
     let id = pair.active().await;
     let store = pair.bank.store();
     let record = store.agreement(id).await.unwrap().unwrap();
-    for state in [AgreementState::Draft, AgreementState::Proposed, AgreementState::Signed] {
-        let document = pair.draft().await;
-        store.put_agreement(AgreementRecord { state, document, ..record.clone() }).await.unwrap();
+    let other = AgreementRecord { state: AgreementState::Draft, document: pair.draft().await, ..record.clone() };
+    for before in [None, Some(other.document.clone())] {
+        assert!(!store.swap_agreement(other.clone(), before).await.unwrap());
         assert_eq!(store.agreement(id).await.unwrap().unwrap(), record);
     }
+    let longer = AgreementRecord { document: [&record.document[..], b"# remark\n"].concat(), ..record.clone() };
+    assert!(store.swap_agreement(longer.clone(), Some(record.document)).await.unwrap());
+    assert_eq!(store.agreement(id).await.unwrap().unwrap(), longer);
 }
 
 #[tokio::test]
