@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use self::agreement::{AgreementCommand, DraftArgs};
+pub(crate) use self::agreement::{AgreementCommand, DraftArgs, OptionalArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
 pub(crate) use self::table::{AddTableArgs, TableCommand};
 use crate::exit;
