@@ -74,12 +74,12 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
     /// What the failure belongs to, under `--json` only (for example the job).
-    pub(crate) details: Value,
+    pub(crate) details: Box<Value>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, reason: &str, message: impl Into<String>) -> Self {
-        Self { exit, reason: reason.to_owned(), message: message.into(), hint: None, details: Value::Null }
+        Self { exit, reason: reason.to_owned(), message: message.into(), hint: None, details: Box::default() }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -100,7 +100,7 @@ impl Failure {
     }
 
     pub(crate) fn details(mut self, details: Value) -> Self {
-        self.details = details;
+        *self.details = details;
         self
     }
 
@@ -111,7 +111,7 @@ impl Failure {
             "hint": self.hint,
             "exit_code": self.exit as u8,
         });
-        if let (Some(error), Value::Object(details)) = (error.as_object_mut(), &self.details) {
+        if let (Some(error), Value::Object(details)) = (error.as_object_mut(), &*self.details) {
             error.extend(details.clone());
         }
         json!({ "error": error })

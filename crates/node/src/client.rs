@@ -51,7 +51,7 @@ impl PeerClient {
     /// [`PeerIncompatible::Certificate`](crate::error::PeerIncompatible::Certificate) when somebody else answers.
     pub async fn connect(home: &Home, peer: &PeerRecord) -> Result<Self, Error> {
         let limits = &home.settings().limits;
-        let config = tls::client_config(home.keys(), peer.spki_pin, home.clock())?;
+        let config = tls::client_config(&home.keys(), peer.spki_pin, home.clock())?;
         let dial = async {
             let tcp = dial(&peer.endpoint).await?;
             tls::connect(config, peer.spki_pin, tcp).await

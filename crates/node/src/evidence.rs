@@ -41,7 +41,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::error::{Environment, Error};
-use crate::keys::Keys;
+use crate::keys::KeyRing;
 use writer::{Command, Writer};
 
 mod file;
@@ -54,7 +54,7 @@ pub struct Evidence(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     directory: PathBuf,
-    keys: Arc<Keys>,
+    keys: KeyRing,
     clock: Arc<dyn Clock>,
     worker: Mutex<Option<Worker>>,
     used: Arc<Used>,
@@ -97,7 +97,7 @@ pub struct Head {
 }
 
 impl Evidence {
-    pub(crate) fn new(directory: PathBuf, keys: Arc<Keys>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(directory: PathBuf, keys: KeyRing, clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Inner { directory, keys, clock, worker: Mutex::default(), used: Arc::default() }))
     }
 
@@ -171,12 +171,8 @@ impl Inner {
 
     fn start(&self) -> Result<Worker, Error> {
         let (commands, receiver) = mpsc::channel();
-        let writer = Writer::new(
-            self.directory.clone(),
-            Arc::clone(&self.keys),
-            Arc::clone(&self.clock),
-            Arc::clone(&self.used),
-        );
+        let writer =
+            Writer::new(self.directory.clone(), self.keys.clone(), Arc::clone(&self.clock), Arc::clone(&self.used));
         let thread = std::thread::Builder::new().name("evidence".to_owned()).spawn(move || writer.run(&receiver));
         let thread = thread.map_err(|_| Environment::Worker)?;
         Ok(Worker { commands: Some(commands), thread: Some(thread) })

@@ -17,16 +17,17 @@ use crate::config::{self, Env, Settings, split_endpoint};
 use crate::error::{ConfigError, Environment, Error, FileAction};
 use crate::evidence::Evidence;
 use crate::files;
-use crate::keys::Keys;
+use crate::keys::{KeyRing, Keys};
 use crate::store::{JobId, SqliteStore, Store};
 
 const LOCK_FILE: &str = "node.lock";
 
-/// An open home. Clones share keys and store.
+/// An open home. Clones share keys and store. The keys may be exchanged while the home is open: whoever works with
+/// them for longer takes [`Home::keys`] once and holds it.
 #[derive(Debug, Clone)]
 pub struct Home {
     settings: Arc<Settings>,
-    keys: Arc<Keys>,
+    keys: KeyRing,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     evidence: Evidence,
@@ -83,8 +84,8 @@ impl Home {
         let settings = Settings::load(&absolute(path)?, env)?;
         let keys = Keys::load(&settings.keys_dir())?;
         let store = SqliteStore::open(&settings.state_db()).await?;
-        let keys = Arc::new(keys);
-        let evidence = Evidence::new(settings.audit_dir(), Arc::clone(&keys), Arc::clone(&clock));
+        let keys = KeyRing::new(keys);
+        let evidence = Evidence::new(settings.audit_dir(), keys.clone(), Arc::clone(&clock));
         Ok(Self { settings: Arc::new(settings), keys, store: Arc::new(store), clock, evidence })
     }
 
@@ -94,9 +95,15 @@ impl Home {
         &self.settings
     }
 
-    /// The keys.
+    /// The keys in force at this moment.
     #[must_use]
-    pub const fn keys(&self) -> &Arc<Keys> {
+    pub fn keys(&self) -> Arc<Keys> {
+        self.keys.get()
+    }
+
+    /// The keys as they are exchanged; whoever holds this always gets those in force.
+    #[must_use]
+    pub const fn key_ring(&self) -> &KeyRing {
         &self.keys
     }
 

@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, Months, Utc};
@@ -47,6 +48,36 @@ pub struct Keys {
     spki_pin: [u8; 32],
     made_at: DateTime<Utc>,
     sealing: SealingKey,
+}
+
+/// The keys in force, exchangeable while the node runs. Clones share them.
+#[derive(Debug, Clone)]
+pub struct KeyRing(Arc<ArcSwap<Keys>>);
+
+impl KeyRing {
+    /// Puts `keys` in force.
+    #[must_use]
+    pub fn new(keys: impl Into<Arc<Keys>>) -> Self {
+        Self(Arc::new(ArcSwap::new(keys.into())))
+    }
+
+    /// The keys in force at this moment. Whoever works with them for longer takes them once and holds them.
+    #[must_use]
+    pub fn get(&self) -> Arc<Keys> {
+        self.0.load_full()
+    }
+
+    /// Puts other keys in force: connections made and things signed from now on show them.
+    pub fn put(&self, keys: impl Into<Arc<Keys>>) {
+        self.0.store(keys.into());
+    }
+}
+
+impl From<&Arc<Keys>> for KeyRing {
+    /// Keys that nobody exchanges.
+    fn from(keys: &Arc<Keys>) -> Self {
+        Self::new(Arc::clone(keys))
+    }
 }
 
 impl Keys {

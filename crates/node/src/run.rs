@@ -73,7 +73,7 @@ pub async fn run(
         }
         None => None,
     };
-    let acceptor = Acceptor::new(home.keys(), home.clone(), home.clock(), acceptor_limits(&limits))?;
+    let acceptor = Acceptor::new(&home.keys(), home.clone(), home.clock(), acceptor_limits(&limits))?;
     let peers = acceptor.listen(listener, accepting.clone());
 
     let exchange = Routes::new(Exchange::service(home.clone(), jobs.clone()));
@@ -145,7 +145,7 @@ fn operators(home: &Home, tcp: &ControlTcp) -> Result<Acceptor, Error> {
         let malformed = || KeysError::Malformed { path: path.clone(), expected: "certificate in PEM" };
         pins.push(spki_pin(&CertificateDer::from_pem_slice(&pem).map_err(|_| malformed())?)?);
     }
-    Acceptor::new(home.keys(), pins, home.clock(), acceptor_limits(&home.settings().limits))
+    Acceptor::new(&home.keys(), pins, home.clock(), acceptor_limits(&home.settings().limits))
 }
 
 /// The control socket, removed when the node stops.

@@ -47,6 +47,14 @@ impl Canonical {
         self.0.extend_from_slice(&time.unix_seconds().to_be_bytes());
     }
 
+    /// A field that later versions of a format added: its name and its value, each with its length.
+    pub(crate) fn extension(&mut self, name: &str, fill: impl FnOnce(&mut Self)) {
+        let mut value = Self(Vec::new());
+        fill(&mut value);
+        self.text(name);
+        self.bytes(&value.0);
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }

@@ -1,7 +1,6 @@
 //! The card by which an institution's node introduces itself.
 
 use std::collections::HashSet;
-use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +11,13 @@ use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
 use crate::canonical::Canonical;
 use crate::error::{Error, Problem, Section};
 use crate::fields::{Fields, Writer};
+use crate::fingerprint::Fingerprint;
 use crate::identity::{Digest, Endpoint};
 use crate::text::{Name, Version};
 use crate::time::Timestamp;
+pub use identity::{Anchor, CardIdentity, REVOKED_MAX, ROTATIONS_MAX, RevokedKey, Rotation, TLS_PINS_MAX, TlsPin};
+
+mod identity;
 
 /// The format of the cards this version reads and writes.
 pub const CARD_FORMAT: &str = "symbolon-card/1";
@@ -40,6 +43,8 @@ pub struct CardContents {
     pub created: Timestamp,
     /// The keys files for this institution are sealed to, one a suite.
     pub sealing_keys: Vec<SealingKeyEntry>,
+    /// Sequence, SPIFFE id, and how keys change over time.
+    pub identity: CardIdentity,
 }
 
 /// A public key for sealing, opaque here.
@@ -70,8 +75,8 @@ impl Card {
     /// [`Error::Field`] when there is no sealing key, a suite comes twice, or a key is of no possible length;
     /// [`Error::KeyUnavailable`] when `key` cannot sign.
     pub fn issue(contents: CardContents, key: &dyn Signer) -> Result<Self, Error> {
-        check(&contents)?;
         let organisation_key = key.verifying_key();
+        check(&contents, &organisation_key)?;
         let signature = key.try_sign(Label::Card, &[&encode(&contents, &organisation_key)]);
         let signature = signature.map_err(|_| Error::KeyUnavailable)?;
         Ok(Self { contents, organisation_key, signature })
@@ -96,9 +101,10 @@ impl Card {
                 .into_iter()
                 .map(read_sealing_key)
                 .collect::<Result<_, _>>()?,
+            identity: identity::read(&mut top)?,
         };
         top.finish()?;
-        check(&contents)?;
+        check(&contents, &organisation_key)?;
         organisation_key
             .verify(Label::Card, &[&encode(&contents, &organisation_key)], &signature)
             .map_err(|_| Error::CardSignatureInvalid)?;
@@ -121,6 +127,7 @@ impl Card {
         out.text("organisation_key", &self.organisation_key.to_string());
         out.text("tls_spki", &contents.tls_spki.to_string());
         out.text("created", &contents.created.to_string());
+        identity::write_fields(&contents.identity, &mut out);
         out.lines("# By the organisation key over everything else.");
         out.text("signature", &self.signature.to_string());
         out.lines("\n# The public keys to seal files for this institution with.");
@@ -129,6 +136,7 @@ impl Card {
             out.text("suite", entry.suite.as_str());
             out.text("key", &STANDARD.encode(&entry.key));
         }
+        identity::write_sections(&contents.identity, &mut out);
         out.finish()
     }
 
@@ -154,35 +162,7 @@ impl Card {
     /// What two people compare to know that they see the same card.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint(Sha256::digest(encode(&self.contents, &self.organisation_key)).into())
-    }
-}
-
-/// SHA-256 of a card's canonical bytes, shown as groups of four hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// The 32 bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, pair) in self.0.chunks_exact(2).enumerate() {
-            let blank = if index == 0 { "" } else { " " };
-            write!(f, "{blank}{:02x}{:02x}", pair[0], pair[1])?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({self})")
+        Fingerprint::new(Sha256::digest(encode(&self.contents, &self.organisation_key)).into())
     }
 }
 
@@ -194,7 +174,7 @@ fn read_sealing_key(mut fields: Fields) -> Result<SealingKeyEntry, Error> {
     Ok(SealingKeyEntry { suite, key })
 }
 
-fn check(contents: &CardContents) -> Result<(), Error> {
+fn check(contents: &CardContents, organisation_key: &VerifyingKey) -> Result<(), Error> {
     let got = contents.sealing_keys.len();
     if !(1..=SEALING_KEYS_MAX).contains(&got) {
         return Err(Section::Top.problem("sealing_key", Problem::Count { min: 1, max: SEALING_KEYS_MAX, got }));
@@ -209,7 +189,7 @@ fn check(contents: &CardContents) -> Result<(), Error> {
             return Err(section.problem("key", Problem::Base64));
         }
     }
-    Ok(())
+    identity::check(&contents.identity, &contents.tls_spki, organisation_key)
 }
 
 fn encode(contents: &CardContents, organisation_key: &VerifyingKey) -> Vec<u8> {
@@ -224,6 +204,7 @@ fn encode(contents: &CardContents, organisation_key: &VerifyingKey) -> Vec<u8> {
         out.text(entry.suite.as_str());
         out.bytes(&entry.key);
     }
+    identity::encode(&contents.identity, &mut out);
     out.finish()
 }
 

@@ -122,6 +122,21 @@ pub enum Error {
     /// A piece of evidence does not hold or cannot be read.
     #[error("{0}")]
     Audit(AuditError),
+    /// A change of the organisation key is not signed with both keys.
+    #[error(
+        "[[rotation]] {number} is not signed with both keys it names: do not use the card, ask its institution for it \
+         again"
+    )]
+    RotationInvalid {
+        /// The position among the changes, from 1.
+        number: usize,
+    },
+    /// A fingerprint as a person told it has neither form.
+    #[error(
+        "this is no fingerprint: give 64 hexadecimal digits, or the twelve words as they were read out; one of the \
+         words may have been misheard"
+    )]
+    FingerprintForm,
 }
 
 impl From<AuditError> for Error {
@@ -155,6 +170,8 @@ impl Error {
             Self::AgreementDiffers => "agreement_differs",
             Self::CardSignatureInvalid => "card_signature_invalid",
             Self::Audit(inner) => inner.label(),
+            Self::RotationInvalid { .. } => "rotation_invalid",
+            Self::FingerprintForm => "fingerprint_form",
         }
     }
 
@@ -191,6 +208,10 @@ pub enum Section {
     Signature(usize),
     /// A `[[sealing_key]]` of a card.
     SealingKey(usize),
+    /// A `[[tls_pin]]` of a card.
+    TlsPin(usize),
+    /// A `[[rotation]]` of a card.
+    Rotation(usize),
 }
 
 impl Section {
@@ -212,6 +233,8 @@ impl fmt::Display for Section {
             Self::Allow(entry) => write!(f, "[[allow]] {entry}"),
             Self::Signature(entry) => write!(f, "[[signature]] {entry}"),
             Self::SealingKey(entry) => write!(f, "[[sealing_key]] {entry}"),
+            Self::TlsPin(entry) => write!(f, "[[tls_pin]] {entry}"),
+            Self::Rotation(entry) => write!(f, "[[rotation]] {entry}"),
         }
     }
 }
@@ -389,6 +412,15 @@ pub enum Problem {
     /// An enriched result without a column to enrich with.
     #[error("is \"enrich\", but the other party marks no column \"after_match\": mark one, or use \"match\"")]
     NothingToGive,
+    /// It is no SPIFFE id.
+    #[error("is not a SPIFFE id such as spiffe://bank.example/symbolon/1, in lower case up to the path: correct it")]
+    SpiffeId,
+    /// A window ends before it begins.
+    #[error("is not later than the beginning of the same section: move one of the two")]
+    Window,
+    /// A change of key does not lead to the next one.
+    #[error("is not the key the next change, or the card, begins with: put the changes in order, the oldest first")]
+    ChainBroken,
     /// Another format or version.
     #[error("must be \"{expected}\": this version reads no other format")]
     Format {

@@ -44,6 +44,15 @@ impl Fields {
         }
     }
 
+    /// Whether the field is there and has not been read.
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.table.contains_key(field)
+    }
+
+    pub(crate) fn optional_string(&mut self, field: &'static str) -> Result<Option<String>, Error> {
+        if self.has(field) { self.string(field).map(Some) } else { Ok(None) }
+    }
+
     pub(crate) fn text<const MAX: usize>(&mut self, field: &'static str) -> Result<Text<MAX>, Error> {
         let text = self.string(field)?;
         Text::new(&text).map_err(|problem| self.section.problem(field, problem))

@@ -4,6 +4,7 @@
 //! * [`Agreement`] is a checked set of [`Terms`]; its [`AgreementId`] is the hash of its canonical bytes.
 //!   [`SignedAgreement`] adds approvals and signatures and is what goes from house to house, as TOML people can read.
 //! * [`Card`] tells a peer's keys and address, signed by itself; its [`Fingerprint`] is compared over another channel.
+//!   [`Lineage`] says which later card may take its place, and which keys in an agreement still stand.
 //! * [`Notice`]s suspend, resume and revoke an agreement; [`standing`] says what it is worth at a moment.
 //! * [`decide`] is a pure function: request, agreement and what is already spent give [`Decision::Permit`] or
 //!   [`Decision::Refuse`]. What no rule allows is refused.
@@ -26,10 +27,13 @@ mod decision;
 mod diff;
 mod error;
 mod fields;
+mod fingerprint;
 mod identity;
 mod life;
+mod lineage;
 mod padding;
 mod signed;
+mod spiffe;
 mod text;
 mod time;
 mod words;
@@ -41,16 +45,22 @@ pub use agreement::{
     Agreement, AgreementId, Allowance, Approver, Column, ColumnUse, DOCUMENT_BYTES_MAX, Duplicates, Epsilon, FORMAT,
     KeyPart, Normaliser, OptionalTerms, Party, Period, Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
 };
-pub use card::{CARD_BYTES_MAX, CARD_FORMAT, Card, CardContents, Fingerprint, SealingKeyEntry};
+pub use card::{
+    Anchor, CARD_BYTES_MAX, CARD_FORMAT, Card, CardContents, CardIdentity, REVOKED_MAX, ROTATIONS_MAX, RevokedKey,
+    Rotation, SealingKeyEntry, TLS_PINS_MAX, TlsPin,
+};
 pub use decision::{Decision, Permit, Reason, Receiver, Request, RowLimits, Spent, check_own_rows, decide};
 pub use diff::{Difference, Effect, diff};
 pub use error::{Error, Place, Problem, Section};
+pub use fingerprint::{FINGERPRINT_WORDS, Fingerprint};
 pub use identity::{Digest, Endpoint};
 pub use life::{
     Life, Notice, NoticeContent, NoticeKind, NoticeProblem, NoticeWord, Standing, Taken, standing, standing_in_words,
 };
+pub use lineage::{Lineage, Stale, UpdateRefused};
 pub use padding::Padding;
 pub use signed::{SignedAgreement, State};
+pub use spiffe::{SPIFFE_ID_BYTES_MAX, SpiffeId, TRUST_DOMAIN_BYTES_MAX};
 pub use text::{ColumnName, KindText, Name, Purpose, Text, Title, TypeText, Version};
 pub use time::Timestamp;
 pub use words::{Chapter, Summary, state_in_words, summary};

@@ -65,6 +65,8 @@ pub enum Label {
     SealSignature,
     /// Signature over an institution's card.
     Card,
+    /// Signatures over a change of the organisation key.
+    KeyRotation,
     /// Signature over an agreement.
     Agreement,
     /// Signature of a person who approves an agreement for an institution.
@@ -112,6 +114,7 @@ impl Label {
         Self::SealKeyId,
         Self::SealSignature,
         Self::Card,
+        Self::KeyRotation,
         Self::Agreement,
         Self::AgreementApproval,
         Self::AgreementNotice,
@@ -150,6 +153,7 @@ impl Label {
             Self::SealKeyId => "symbolon-v1/seal-key-id",
             Self::SealSignature => "symbolon-v1/sign/seal",
             Self::Card => "symbolon-v1/sign/card",
+            Self::KeyRotation => "symbolon-v1/sign/key-rotation",
             Self::Agreement => "symbolon-v1/sign/agreement",
             Self::AgreementApproval => "symbolon-v1/sign/agreement-approval",
             Self::AgreementNotice => "symbolon-v1/sign/agreement-notice",

@@ -3,7 +3,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use symbolon_policy::{Card, CardContents, Digest, SealingKeyEntry, Timestamp};
+use symbolon_policy::{Card, CardContents, CardIdentity, Digest, SealingKeyEntry, Timestamp};
 use symbolon_primitives::secret::Secret;
 use symbolon_primitives::sign::SigningKey;
 
@@ -14,6 +14,7 @@ struct Issued<'a> {
     endpoint: &'a str,
     created: u32,
     sealing_keys: Vec<(&'a str, u8)>,
+    sequence: u64,
     flips: Vec<(u16, u8)>,
 }
 
@@ -28,6 +29,7 @@ impl Issued<'_> {
             endpoint: self.endpoint.parse().ok()?,
             created: Timestamp::from_unix_seconds(i64::from(self.created)).ok()?,
             sealing_keys: self.sealing_keys.iter().map(entry).collect::<Option<_>>()?,
+            identity: CardIdentity { sequence: self.sequence, ..CardIdentity::default() },
         })
     }
 }

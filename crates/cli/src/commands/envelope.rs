@@ -24,7 +24,7 @@ pub(crate) async fn encrypt(args: EncryptArgs, context: &Context) -> Result<Repo
     let home = context.open().await?;
     let card = card_of(&home, &args.to).await?;
     let recipient = sealing_key(&card)?;
-    let keys = std::sync::Arc::clone(home.keys());
+    let keys = home.keys();
     let direction = direction(&keys.organisation_public(), card.organisation_key());
     let input = args.file.clone();
     let bytes = through(&args.file, &args.output, args.force, move |reader, writer| {
@@ -40,7 +40,7 @@ pub(crate) async fn encrypt(args: EncryptArgs, context: &Context) -> Result<Repo
 pub(crate) async fn decrypt(args: DecryptArgs, context: &Context) -> Result<Report, Failure> {
     let home = context.open().await?;
     let sender = *card_of(&home, &args.from).await?.organisation_key();
-    let keys = std::sync::Arc::clone(home.keys());
+    let keys = home.keys();
     let direction = direction(&sender, &keys.organisation_public());
     let input = args.file.clone();
     let bytes = through(&args.file, &args.output, args.force, move |reader, writer| {

@@ -6,6 +6,7 @@ use symbolon_policy::audit::{Checkpoint, Log};
 use super::*;
 use crate::clock::SystemClock;
 use crate::error::EvidenceError;
+use crate::keys::Keys;
 
 struct Place {
     dir: tempfile::TempDir,
@@ -22,7 +23,7 @@ impl Place {
 
     /// As another process would open it.
     fn open(&self) -> Evidence {
-        Evidence::new(self.dir.path().join("audit"), Arc::clone(&self.keys), Arc::new(SystemClock))
+        Evidence::new(self.dir.path().join("audit"), KeyRing::from(&self.keys), Arc::new(SystemClock))
     }
 
     fn path(&self) -> PathBuf {

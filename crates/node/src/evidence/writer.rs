@@ -13,7 +13,7 @@ use super::file::LogFile;
 use super::{Head, Used};
 use crate::clock::{Clock, thread_cpu};
 use crate::error::{Environment, Error, EvidenceError};
-use crate::keys::Keys;
+use crate::keys::KeyRing;
 
 /// Commands taken together; enough that under load the disk is waited for once for many.
 const BATCH_MAX: usize = 1024;
@@ -32,7 +32,7 @@ pub(super) enum Command {
 
 pub(super) struct Writer {
     directory: PathBuf,
-    keys: Arc<Keys>,
+    keys: KeyRing,
     clock: Arc<dyn Clock>,
     used: Arc<Used>,
     /// The log as this process knows it; read anew after any failure.
@@ -47,7 +47,7 @@ enum Answer {
 }
 
 impl Writer {
-    pub(super) fn new(directory: PathBuf, keys: Arc<Keys>, clock: Arc<dyn Clock>, used: Arc<Used>) -> Self {
+    pub(super) fn new(directory: PathBuf, keys: KeyRing, clock: Arc<dyn Clock>, used: Arc<Used>) -> Self {
         Self { directory, keys, clock, used, log: None }
     }
 
@@ -102,7 +102,7 @@ impl Writer {
                 Err(error) => return Err(error),
             }
         }
-        LogFile::open(&self.directory, &self.keys, self.clock.now())
+        LogFile::open(&self.directory, &self.keys.get(), self.clock.now())
     }
 
     fn answer(&self, log: &mut LogFile, answer: Answer, failed: Option<&Error>) {
@@ -111,10 +111,10 @@ impl Writer {
         match answer {
             Answer::Appended(reply, appended) => drop(reply.send(failed.map_or(appended, Err))),
             Answer::Head(reply, from) => {
-                drop(reply.send(failed.map_or_else(|| log.head(&self.keys, &from), Err)));
+                drop(reply.send(failed.map_or_else(|| log.head(&self.keys.get(), &from), Err)));
             }
             Answer::Read(reply) => {
-                let read = || Ok((log.content()?, log.head(&self.keys, &[])?.checkpoint));
+                let read = || Ok((log.content()?, log.head(&self.keys.get(), &[])?.checkpoint));
                 drop(reply.send(failed.map_or_else(read, Err)));
             }
         }
@@ -125,7 +125,7 @@ impl Writer {
         let Some(log) = self.log.as_mut() else { return };
         let signed = log.lock().and_then(|()| {
             log.refresh()?;
-            log.sign(&self.keys)?;
+            log.sign(&self.keys.get())?;
             log.unlock()
         });
         if let Err(error) = signed {

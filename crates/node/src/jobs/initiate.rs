@@ -89,7 +89,8 @@ struct Greeted {
 /// Offer, acceptance, our own binding decision, confirmation.
 async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut Open) -> Result<Greeted, Error> {
     let home = run.home();
-    let key = home.keys().organisation();
+    let keys = home.keys();
+    let key = keys.organisation();
     let now = home.clock().now();
     let columns = &record.columns;
     let normaliser = own_normaliser()?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use symbolon_policy::{Card, CardContents, Digest, Endpoint, Name, SealingKeyEntry, Timestamp, Version};
+use symbolon_policy::{Card, CardContents, CardIdentity, Digest, Endpoint, Name, SealingKeyEntry, Timestamp, Version};
 use symbolon_psi::Protocol;
 
 use crate::error::{ConfigError, Error};
@@ -92,6 +92,7 @@ impl Home {
                 .into_iter()
                 .map(|suite| SealingKeyEntry { suite, key: public.as_bytes().to_vec() })
                 .collect(),
+            identity: CardIdentity::default(),
         };
         Ok(Card::issue(contents, keys.organisation())?)
     }

@@ -120,7 +120,7 @@ async fn the_control_port_is_for_named_operators_only() {
     assert_eq!(control.get_node(v1::GetNodeRequest {}).await.unwrap().into_inner().institution, "bank");
     assert_eq!(dial(&mallory).await.unwrap_err().reason(), "PEER_REFUSED_US");
     // A peer's certificate opens the peer port and not this one.
-    assert_eq!(dial(pair.bureau.keys()).await.unwrap_err().reason(), "PEER_REFUSED_US");
+    assert_eq!(dial(&pair.bureau.keys()).await.unwrap_err().reason(), "PEER_REFUSED_US");
 }
 
 #[tokio::test]

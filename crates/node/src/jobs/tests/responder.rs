@@ -157,7 +157,7 @@ async fn reason_of(fault: Fault, pair: &Pair, home: &Home, agreement: [u8; 32]) 
     home.store().put_peer(peer, true).await.unwrap();
     let limits = AcceptorLimits::new(4, 4, Duration::from_secs(5));
     let pins = vec![home.keys().spki_pin()];
-    let acceptor = Acceptor::new(pair.bureau.keys(), pins, pair.bureau.clock(), limits).unwrap();
+    let acceptor = Acceptor::new(&pair.bureau.keys(), pins, pair.bureau.clock(), limits).unwrap();
     let incoming = acceptor.listen(listener, CancellationToken::new());
     let service = ExchangeServiceServer::new(Bureau { home: pair.bureau.clone(), fault });
     let served = tokio::spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
