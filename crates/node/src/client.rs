@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use hyper_util::rt::TokioIo;
+use symbolon_policy::cedar::Validity;
 use symbolon_wire::v1;
 use symbolon_wire::v1::exchange_service_client::ExchangeServiceClient;
 use tokio::net::TcpStream;
@@ -20,9 +21,10 @@ use tonic::{Response, Status, Streaming};
 use crate::config::{Limits, split_endpoint};
 use crate::convert;
 use crate::error::{Environment, Error, Unavailable};
+use crate::gate::Posture;
 use crate::home::Home;
 use crate::status::from_peer;
-use crate::store::PeerRecord;
+use crate::store::{PeerRecord, PostureRecord};
 use crate::tls;
 
 /// The largest HTTP/2 frame; larger ones gain nothing over TLS records of 16 KiB.
@@ -102,6 +104,7 @@ impl PeerClient {
             software: SOFTWARE.to_owned(),
             normaliser_version: symbolon_tables::NORMALISER_VERSION.to_owned(),
             normaliser_digest: symbolon_tables::rules_digest().to_vec(),
+            posture: Some(convert::posture_message(home.gate().posture().await?)),
         };
         let mut grpc = self.grpc.clone();
         self.answer(grpc.hello(request)).await
@@ -199,6 +202,12 @@ pub struct ProbeReport {
     pub normaliser_version: String,
     /// SHA-256 over the rules of the peer's normaliser.
     pub normaliser_digest: Vec<u8>,
+    /// What the peer declares about its program, settings and policies.
+    pub posture: Option<Posture>,
+    /// What it declared the last time.
+    pub posture_before: Option<PostureRecord>,
+    /// The span of the certificate it showed.
+    pub certificate: Validity,
     /// The peer's clock.
     pub peer_time: DateTime<Utc>,
     /// Our clock at the middle of the call that asked for the peer's.
@@ -226,6 +235,12 @@ pub async fn probe(home: &Home, peer: &PeerRecord, plan: ProbePlan) -> Result<Pr
     let asked_at = clock.now();
     let hello = client.hello(home).await?;
     let half = (clock.now() - asked_at) / 2;
+    let posture = hello.posture.as_ref().map(|posture| convert::posture(posture, "hello")).transpose()?;
+    let posture_before = home.store().posture(peer.organisation_key).await?;
+    if let Some(posture) = posture {
+        // Who measures looks at the report, so a change counts as seen.
+        home.gate().saw(peer.organisation_key, posture, client.channel()).await?;
+    }
 
     let mut round_trip_min = Duration::MAX;
     for _ in 0..plan.round_trips.max(1) {
@@ -237,6 +252,9 @@ pub async fn probe(home: &Home, peer: &PeerRecord, plan: ProbePlan) -> Result<Pr
     let download_bytes_per_second = client.rate(home, plan.bytes, |bytes| (0, bytes)).await?;
     Ok(ProbeReport {
         tls_version: "TLS 1.3",
+        posture,
+        posture_before,
+        certificate: client.channel().certificate,
         peer_time: convert::time(hello.time_unix_millis, "clock")?,
         institution: hello.institution,
         software: hello.software,

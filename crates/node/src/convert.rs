@@ -10,6 +10,7 @@ use v1::exchange_request::Message as RequestMessage;
 use v1::exchange_response::Message as ResponseMessage;
 
 use crate::error::{Environment, Error, PeerMisbehaved, Refused, Unavailable, describe};
+use crate::gate::Posture;
 use crate::session::handshake::{Answer, Declaration, Offer, VERSION};
 use crate::session::{Inbound, Outbound};
 use crate::store::Side;
@@ -89,6 +90,7 @@ pub(crate) fn offer_body(offer: &Offer) -> v1::JobOfferBody {
         nonce: offer.own.nonce.to_vec(),
         time_unix_millis: offer.own.time.timestamp_millis(),
         frame_bytes_max: offer.own.frame_bytes_max,
+        posture: offer.own.posture.map(posture_message),
     }
 }
 
@@ -113,6 +115,7 @@ pub(crate) fn offer(body: v1::JobOfferBody) -> Result<Offer, Error> {
             nonce: bytes_32(&body.nonce, "offer")?,
             time: time(body.time_unix_millis, "offer")?,
             frame_bytes_max: body.frame_bytes_max,
+            posture: body.posture.map(|message| posture(&message, "offer")).transpose()?,
         },
     })
 }
@@ -128,6 +131,7 @@ pub(crate) fn accept_body(answer: &Answer, offer_digest: [u8; 32]) -> v1::JobAcc
         nonce: answer.own.nonce.to_vec(),
         time_unix_millis: answer.own.time.timestamp_millis(),
         frame_bytes_max: answer.own.frame_bytes_max,
+        posture: answer.own.posture.map(posture_message),
     }
 }
 
@@ -141,7 +145,21 @@ pub(crate) fn answer(body: v1::JobAcceptBody) -> Result<Answer, Error> {
             nonce: bytes_32(&body.nonce, "acceptance")?,
             time: time(body.time_unix_millis, "acceptance")?,
             frame_bytes_max: body.frame_bytes_max,
+            posture: body.posture.map(|message| posture(&message, "acceptance")).transpose()?,
         },
+    })
+}
+
+pub(crate) fn posture_message(posture: Posture) -> v1::Posture {
+    let Posture { build, config, policy_set } = posture;
+    v1::Posture { build: build.to_vec(), config: config.to_vec(), policy_set: policy_set.to_vec() }
+}
+
+pub(crate) fn posture(message: &v1::Posture, what: &'static str) -> Result<Posture, PeerMisbehaved> {
+    Ok(Posture {
+        build: bytes_32(&message.build, what)?,
+        config: bytes_32(&message.config, what)?,
+        policy_set: bytes_32(&message.policy_set, what)?,
     })
 }
 

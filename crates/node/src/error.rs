@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use symbolon_policy::cedar::Determining;
 use thiserror::Error;
 
 pub use evidence::EvidenceError;
@@ -309,6 +310,12 @@ pub enum Refused {
     /// The agreement was made for other normaliser rules than this node's.
     #[error("the agreement was made for other normaliser rules than this node's")]
     Normaliser,
+    /// A policy of this node forbids it, or none permits it.
+    #[error("{}", by_policy(policies))]
+    ByPolicy {
+        /// Those that forbid it or could not be evaluated; none when no policy permits it.
+        policies: Vec<Determining>,
+    },
     /// Fewer matches than the agreement's minimum; the result was not written.
     #[error("fewer matches than the agreement's minimum")]
     BelowMinimum,
@@ -438,7 +445,20 @@ impl Refused {
             Self::PinDiffers => "PIN_DIFFERS",
             Self::TableDiffers { .. } => "TABLE_DIFFERS",
             Self::Normaliser => "NORMALISER_DIFFERS",
+            Self::ByPolicy { .. } => "POLICY_REFUSED",
             Self::BelowMinimum => "INTERSECTION_BELOW_MINIMUM",
+        }
+    }
+}
+
+/// Which policy said no and why, for the operator and the log; a peer gets the reason's word only.
+fn by_policy(policies: &[Determining]) -> String {
+    match policies {
+        [] => "no policy of this node permits it".to_owned(),
+        [first, rest @ ..] => {
+            let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
+            let colon = if first.reason.is_empty() { "" } else { ": " };
+            format!("the policy \"{}\" of this node forbids it{colon}{}{more}", first.id, first.reason)
         }
     }
 }

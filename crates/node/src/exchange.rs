@@ -1,7 +1,7 @@
 //! The peer port: `ExchangeService`.
 //!
-//! Whoever gets here has proved to hold a pinned key. Each call looks the key up anew, so that a peer that was removed
-//! is refused on a connection it still holds.
+//! Whoever gets here has proved to hold a pinned key and has passed the [`gate`](crate::gate). Each call looks the key
+//! up anew, so that a peer that was removed is refused on a connection it still holds.
 
 use std::pin::Pin;
 
@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::client::{PROBE_BYTES_MAX, SOFTWARE};
 use crate::convert;
 use crate::error::{Error, PeerMisbehaved, Refused, Unavailable};
+use crate::gate::Posture;
 use crate::home::Home;
 use crate::jobs::{Jobs, PeerStream};
 use crate::status::{for_peer, incident};
@@ -49,6 +50,23 @@ impl Exchange {
         Ok((peer.ok_or(Refused::UnknownPeer)?, channel))
     }
 
+    /// Keeps what the caller declares, the first time only: what it declares later is kept when it is signed, or when
+    /// an operator looks. Gives what this node declares.
+    async fn postures(
+        &self,
+        peer: &PeerRecord,
+        channel: Channel,
+        declared: Option<&v1::Posture>,
+    ) -> Result<Posture, Error> {
+        if let Some(declared) = declared {
+            let declared = convert::posture(declared, "hello")?;
+            if self.home.store().posture(peer.organisation_key).await?.is_none() {
+                self.home.gate().saw(peer.organisation_key, declared, channel).await?;
+            }
+        }
+        self.home.gate().posture().await
+    }
+
     fn check_document(&self, document: &[u8]) -> Result<(), Error> {
         let max = self.home.settings().limits.document_bytes_max;
         if document.len() > max {
@@ -73,8 +91,10 @@ impl ExchangeService for Exchange {
     type ExchangeStream = ResponseStream;
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloResponse>, Status> {
-        let (peer, _) = self.peer(&request).await.map_err(|error| refuse("hello", &error))?;
+        let (peer, channel) = self.peer(&request).await.map_err(|error| refuse("hello", &error))?;
         tracing::debug!(peer = peer.name, "hello");
+        let posture = self.postures(&peer, channel, request.get_ref().posture.as_ref());
+        let posture = posture.await.map_err(|error| refuse("hello", &error))?;
         Ok(Response::new(v1::HelloResponse {
             institution: self.home.settings().institution.clone(),
             software: SOFTWARE.to_owned(),
@@ -84,6 +104,7 @@ impl ExchangeService for Exchange {
             time_unix_millis: self.home.clock().now().timestamp_millis(),
             frame_bytes_max: convert::length_u32(self.home.settings().limits.frame_bytes_max)
                 .map_err(|error| refuse("hello", &error))?,
+            posture: Some(convert::posture_message(posture)),
         }))
     }
 

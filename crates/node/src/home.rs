@@ -1,7 +1,7 @@
 //! A node's home directory: configuration, keys and state, opened together.
 //!
 //! ```text
-//! node.toml   keys/   state.db   audit/   results/<job id>/   control.sock
+//! node.toml   keys/   policies/*.cedar   state.db   audit/   results/<job id>/   control.sock
 //! ```
 //!
 //! The operations on a home are methods of [`Home`], in [`crate::ops`]. They read the store anew each time and work
@@ -17,6 +17,7 @@ use crate::config::{self, Env, Settings, split_endpoint};
 use crate::error::{ConfigError, Environment, Error, FileAction};
 use crate::evidence::Evidence;
 use crate::files;
+use crate::gate::Gate;
 use crate::keys::{KeyRing, Keys};
 use crate::store::{JobId, SqliteStore, Store};
 
@@ -31,6 +32,7 @@ pub struct Home {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     evidence: Evidence,
+    gate: Gate,
 }
 
 /// What a new node is given.
@@ -81,12 +83,12 @@ impl Home {
     /// # Errors
     /// [`ConfigError::NoHome`] when there is none; what is wrong with configuration, keys or state.
     pub async fn open(path: &Path, env: &dyn Env, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let settings = Settings::load(&absolute(path)?, env)?;
-        let keys = Keys::load(&settings.keys_dir())?;
-        let store = SqliteStore::open(&settings.state_db()).await?;
-        let keys = KeyRing::new(keys);
+        let settings = Arc::new(Settings::load(&absolute(path)?, env)?);
+        let keys = KeyRing::new(Keys::load(&settings.keys_dir())?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.state_db()).await?);
         let evidence = Evidence::new(settings.audit_dir(), keys.clone(), Arc::clone(&clock));
-        Ok(Self { settings: Arc::new(settings), keys, store: Arc::new(store), clock, evidence })
+        let gate = Gate::new(Arc::clone(&settings), Arc::clone(&store), Arc::clone(&clock), evidence.clone());
+        Ok(Self { settings, keys, store, clock, evidence, gate })
     }
 
     /// The settings.
@@ -123,6 +125,12 @@ impl Home {
     #[must_use]
     pub const fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// The decision point.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Takes the right to serve this home until the lock is dropped or the process ends.

@@ -5,7 +5,8 @@
 //! responder  created -> checking (own table) -> connecting (spend, acceptance)        -> running -> done
 //! ```
 //!
-//! Both nodes decide on their own, from their own copy of the agreement, before a byte of the protocol flows, and both
+//! The [`gate`](crate::gate) is passed at the offer, before the acceptance, at every batch of frames and before the
+//! result is written. Both nodes decide on their own, from their own copy of the agreement, before a byte of the protocol flows, and both
 //! record the spent run in one transaction with the acceptance. Whatever goes wrong ends the job as failed or
 //! cancelled with a documented reason and an incident number; the log has the rest. A failed job stays spent.
 
@@ -26,6 +27,7 @@ use tonic::Streaming;
 
 use crate::convert;
 use crate::error::{Environment, Error, Refused, Unavailable};
+use crate::gate::Stage;
 use crate::home::Home;
 use crate::ops::agreements::read_active;
 use crate::store::{AgreementId, Failure, JobId, JobRecord, JobState, PeerRecord, Side};
@@ -278,8 +280,7 @@ impl Jobs {
         let request = self.request(deal, record, rows)?;
         let spent = self.0.home.store().spent(record.agreement_id).await?;
         symbolon_policy::decide(&request, &deal.signed, &spent).permit()?;
-        let peer = self.0.home.store().peer_by_key(record.peer_key).await?;
-        peer.map(drop).ok_or_else(|| Refused::UnknownPeer.into())
+        self.0.home.gate().phase(Stage::Offer, &deal.subject(record, None, None)).await
     }
 
     fn request(&self, deal: &Deal, record: &JobRecord, rows: u64) -> Result<Request, Error> {

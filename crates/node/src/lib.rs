@@ -2,7 +2,8 @@
 //!
 //! [`home::Home`] is a node's directory: configuration, keys, state. What an operator does with it are the methods in
 //! [`ops`]; they work with or without a running node. [`run()`] serves it: [`tls`] lets pinned peers in, [`exchange`]
-//! answers them, [`evidence`] records what happened, [`jobs`] takes each job from its offer to its result, and [`session`] pumps the protocol's machine.
+//! answers them, [`gate`] decides on every call and every phase of a job, [`evidence`] records what happened, [`jobs`]
+//! takes each job from its offer to its result, and [`session`] pumps the protocol's machine.
 
 pub mod client;
 pub mod clock;
@@ -13,6 +14,7 @@ pub mod convert;
 pub mod error;
 pub mod evidence;
 pub mod exchange;
+pub mod gate;
 pub mod home;
 pub mod jobs;
 pub mod keys;

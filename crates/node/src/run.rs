@@ -22,6 +22,7 @@ use crate::control;
 use crate::error::{Environment, Error, FileAction, KeysError};
 use crate::exchange::Exchange;
 use crate::files;
+use crate::gate::{GateLayer, Port};
 use crate::home::Home;
 use crate::jobs::Jobs;
 use crate::keys::spki_pin;
@@ -58,6 +59,8 @@ pub async fn run(
     if !interrupted.is_empty() {
         tracing::warn!(jobs = interrupted.len(), "jobs of an earlier process were ended as interrupted");
     }
+    // Nothing is served under policies that cannot be used, and the digest of the program is at hand for the first call.
+    home.gate().posture().await?;
     let limits = home.settings().limits;
     let jobs = Jobs::new(home.clone())?;
     let accepting = CancellationToken::new();
@@ -78,14 +81,15 @@ pub async fn run(
 
     let exchange = Routes::new(Exchange::service(home.clone(), jobs.clone()));
     let closed = closing.clone().cancelled_owned();
-    servers.spawn(server(&limits).add_routes(exchange).serve_with_incoming_shutdown(peers, closed));
+    let behind = |port| server(&limits).layer(GateLayer::new(home.gate().clone(), port));
+    servers.spawn(behind(Port::Peer).add_routes(exchange).serve_with_incoming_shutdown(peers, closed));
     let incoming = UnixListenerStream::new(socket.listener);
     let closed = closing.clone().cancelled_owned();
     let control = control_routes(&home, &jobs).await?;
-    servers.spawn(server(&limits).add_routes(control.clone()).serve_with_incoming_shutdown(incoming, closed));
+    servers.spawn(behind(Port::Socket).add_routes(control.clone()).serve_with_incoming_shutdown(incoming, closed));
     if let Some(incoming) = operator_port {
         let closed = closing.clone().cancelled_owned();
-        servers.spawn(server(&limits).add_routes(control).serve_with_incoming_shutdown(incoming, closed));
+        servers.spawn(behind(Port::Operators).add_routes(control).serve_with_incoming_shutdown(incoming, closed));
     }
     ready();
     tracing::info!(institution = home.settings().institution, "the node serves");

@@ -10,6 +10,10 @@
 //! * ends the session by itself: when the peer is silent, when the session takes too long, when the operator cancels,
 //!   when the stream ends too early.
 //!
+//! Beside all that it asks its [`Watch`] again and again whether the session may go on: before every [`BATCH_FRAMES`]th
+//! frame, counted over both directions, and every [`WATCH_PERIOD`] whatever happens or does not. The question is put
+//! without stopping the reader; a no ends the session.
+//!
 //! While it computes it sends a sign of life at a fixed interval, so that the peer's idle timer can be short.
 //!
 //! Roles: a gRPC client is the session's initiator, a gRPC server its responder. Which of them is the protocol's
@@ -41,6 +45,12 @@ const ALIVE_PERIOD_MAX: Duration = Duration::from_millis(500);
 /// Signs of life a peer may send for each second of a session, and once.
 const ALIVE_PER_SECOND: u64 = 4;
 const ALIVE_SLACK: u64 = 64;
+
+/// The most frames sent and received between two questions to the [`Watch`].
+pub const BATCH_FRAMES: u64 = 64;
+
+/// The longest time between two questions to the [`Watch`].
+pub const WATCH_PERIOD: Duration = Duration::from_millis(200);
 
 /// What the peer sends once the handshake is over.
 #[derive(Debug)]
@@ -126,6 +136,15 @@ pub struct Link<I, T> {
     pub linger: bool,
 }
 
+/// The answer of a [`Watch`]: a future of its own that borrows nothing.
+pub type Watching = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// Says whether a session may go on. Asked by the driver, which ends the session on an error.
+pub trait Watch: Send + Sync + std::fmt::Debug {
+    /// Starts a check of a session that has sent and received `frames` so far.
+    fn check(&self, frames: u64) -> Watching;
+}
+
 /// What a driver works with besides the machine and the stream.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
@@ -135,6 +154,8 @@ pub struct Surroundings {
     pub cancel: CancellationToken,
     /// Where progress is reported.
     pub progress: watch::Sender<SessionProgress>,
+    /// Whether the session may go on.
+    pub watch: Arc<dyn Watch>,
 }
 
 /// Runs `machine` against the peer behind `link` until it is done.
@@ -143,8 +164,8 @@ pub struct Surroundings {
 ///
 /// # Errors
 /// [`Unavailable`] for a peer that is silent, gone, too slow or aborts; [`Error::Psi`] when the machine refuses a frame;
-/// [`Error::LimitExceeded`] for more bytes than declared; [`Error::Cancelled`]; [`Environment`] when a worker or the
-/// spill file fails.
+/// [`Error::LimitExceeded`] for more bytes than declared; [`Error::Cancelled`]; what the [`Watch`] refuses with;
+/// [`Environment`] when a worker or the spill file fails.
 pub async fn drive<M, I, T>(
     machine: M,
     link: Link<I, T>,
@@ -197,6 +218,12 @@ struct Driver<'a, I, T> {
     total: Pin<Box<Sleep>>,
     alive: Interval,
     alive_received: u64,
+    /// The question under way.
+    watching: Option<Watching>,
+    watch_due: Interval,
+    frames: u64,
+    /// The frames when the last question was put.
+    frames_watched: u64,
 }
 
 impl<'a, I, T> Driver<'a, I, T>
@@ -209,6 +236,8 @@ where
         let period = (bounds.idle_max / 4).min(ALIVE_PERIOD_MAX).max(Duration::from_millis(1));
         let mut alive = interval_at(now + period, period);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut watch_due = interval_at(now + WATCH_PERIOD, WATCH_PERIOD);
+        watch_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             inbound: link.inbound,
             outbound: link.outbound,
@@ -220,6 +249,10 @@ where
             total: Box::pin(sleep_until(now + bounds.total_max)),
             alive,
             alive_received: 0,
+            watching: None,
+            watch_due,
+            frames: 0,
+            frames_watched: 0,
         }
     }
 
@@ -230,6 +263,9 @@ where
     {
         let mut step = machine.advance(None)?;
         loop {
+            if self.frames - self.frames_watched >= BATCH_FRAMES {
+                self.watched().await?;
+            }
             step = match step {
                 Step::Done(output) => return Ok(output),
                 Step::Send(frame, next) => {
@@ -263,6 +299,7 @@ where
             return Err(self.end());
         };
         permit.send(Outbound::Frame(wire).into());
+        self.frames += 1;
         self.surroundings.progress.send_modify(|progress| progress.bytes_sent += bytes);
         Ok(())
     }
@@ -293,6 +330,23 @@ where
         }
     }
 
+    /// Waits until a question that was put now, or is under way, is answered with yes.
+    async fn watched(&mut self) -> Result<(), Error> {
+        self.ask();
+        while self.watching.is_some() {
+            self.attend().await?;
+        }
+        Ok(())
+    }
+
+    /// Puts the question unless it is under way.
+    fn ask(&mut self) {
+        if self.watching.is_none() {
+            self.frames_watched = self.frames;
+            self.watching = Some(self.surroundings.watch.check(self.frames));
+        }
+    }
+
     /// Waits for `future` while everything else goes on.
     async fn meanwhile<F: Future + Unpin>(&mut self, mut future: F) -> Result<F::Output, Error> {
         loop {
@@ -308,6 +362,12 @@ where
     async fn attend(&mut self) -> Result<(), Error> {
         let open = self.ended.is_none();
         let cancel = &self.surroundings.cancel;
+        let watching = async {
+            match &mut self.watching {
+                Some(watching) => watching.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = cancel.cancelled() => Err(Error::Cancelled),
             () = &mut self.total => Err(Unavailable::TooLong { seconds: self.bounds.total_max.as_secs() }.into()),
@@ -316,6 +376,14 @@ where
             _ = self.alive.tick() => {
                 // A full queue means that frames wait to leave, which are a sign of life themselves.
                 drop(self.outbound.try_send(Outbound::Alive.into()));
+                Ok(())
+            }
+            answer = watching => {
+                self.watching = None;
+                answer
+            }
+            _ = self.watch_due.tick() => {
+                self.ask();
                 Ok(())
             }
             message = self.inbound.next(), if open => self.take(message),
@@ -329,6 +397,7 @@ where
                 let bytes = wire.len() as u64;
                 let frame = Frame::from_wire(wire, &self.bounds.frames)?;
                 self.inbox.push(frame)?;
+                self.frames += 1;
                 self.surroundings.progress.send_modify(|progress| progress.bytes_received += bytes);
                 Ok(())
             }

@@ -10,11 +10,13 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
+use symbolon_policy::cedar::{Determining, Validity};
 use symbolon_policy::{Permit, Request, ResultKind, Spent};
 use symbolon_psi::Protocol;
 use symbolon_tables::{Format, TableSpec};
 
 use crate::error::{Environment, Error};
+use crate::gate::Posture;
 
 pub use sqlite::SqliteStore;
 
@@ -323,6 +325,54 @@ pub struct Acceptance {
     pub at: DateTime<Utc>,
 }
 
+/// A decision as it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(clippy::exhaustive_structs, reason = "built from all its fields; forgetting one must not compile")]
+pub struct DecisionRecord {
+    /// When it was taken, the last of them where it stands for several.
+    #[serde(serialize_with = "as_time")]
+    pub at: DateTime<Utc>,
+    /// What was asked for, as the policies name it.
+    pub action: String,
+    /// The job it was about.
+    pub job: Option<JobId>,
+    /// The agreement of the job.
+    #[serde(serialize_with = "as_optional_hex")]
+    pub agreement: Option<AgreementId>,
+    /// The organisation key of the partner concerned.
+    #[serde(serialize_with = "as_optional_hex")]
+    pub peer_key: Option<[u8; 32]>,
+    /// The answer.
+    pub allowed: bool,
+    /// The documented reason of a no; empty for a yes.
+    pub reason: String,
+    /// The policies that brought the answer about; none when it fell before they were asked.
+    pub policies: Vec<Determining>,
+    /// The digest of the set of policies.
+    #[serde(serialize_with = "as_hex")]
+    pub policy_set: [u8; 32],
+    /// How many decisions this one stands for.
+    pub checks: u64,
+    /// The facts it was taken on, JSON; empty when it fell before they were gathered.
+    pub facts: String,
+}
+
+/// What a peer declared about itself the last time it was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "built from all its fields; forgetting one must not compile")]
+pub struct PostureRecord {
+    /// Its organisation key.
+    pub peer_key: [u8; 32],
+    /// What it declared.
+    pub posture: Posture,
+    /// The span of the certificate it showed.
+    pub certificate: Validity,
+    /// Since when it declares this program; the store keeps it.
+    pub build_since: DateTime<Utc>,
+    /// When it was seen.
+    pub seen_at: DateTime<Utc>,
+}
+
 /// The state of a node.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Stores a table; an existing one of the name is replaced when `replace` says so, else refused.
@@ -372,6 +422,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn jobs(&self, limit: u32) -> Answer<'_, Vec<JobRecord>>;
     /// Finds the result of a job.
     fn result(&self, id: JobId) -> Answer<'_, Option<ResultRecord>>;
+
+    /// Keeps a decision. Of those that are about no job the oldest go when there are many.
+    fn record_decision(&self, decision: DecisionRecord) -> Answer<'_, ()>;
+    /// Lists the decisions on a job in the order they were taken.
+    fn decisions(&self, job: JobId) -> Answer<'_, Vec<DecisionRecord>>;
+    /// Lists decisions, newest first.
+    fn recent_decisions(&self, limit: u32) -> Answer<'_, Vec<DecisionRecord>>;
+    /// Keeps what a peer declares about itself in place of what it declared before.
+    fn put_posture(&self, record: PostureRecord) -> Answer<'_, ()>;
+    /// What a peer last declared about itself.
+    fn posture(&self, peer_key: [u8; 32]) -> Answer<'_, Option<PostureRecord>>;
 }
 
 /// How a job ends.

@@ -23,6 +23,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ServerConfig};
+use symbolon_policy::cedar::Validity;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -81,6 +82,8 @@ pub struct Channel {
     pub pin: SpkiPin,
     /// The exporter value; equal on both ends of this connection and of no other.
     pub exporter: [u8; 32],
+    /// The span in which the certificate of the other end holds.
+    pub certificate: Validity,
 }
 
 /// The node's clock in the form rustls wants.
@@ -192,7 +195,9 @@ impl Stream {
             return Err(Unavailable::NotANode.into());
         }
         let certificate = connection.peer_certificates().and_then(<[_]>::first);
-        let pin = verifier::pin_of(certificate.ok_or(PeerIncompatible::Certificate)?)?;
+        let certificate = certificate.ok_or(PeerIncompatible::Certificate)?;
+        let pin = verifier::pin_of(certificate)?;
+        let certificate = verifier::validity_of(certificate)?;
         if expected.is_some_and(|expected| expected != pin) {
             return Err(PeerIncompatible::Certificate.into());
         }
@@ -201,7 +206,13 @@ impl Stream {
             TlsStream::Server(end) => end.get_ref().1.export_keying_material([0_u8; 32], EXPORTER_LABEL, None),
         };
         let exporter = exporter.map_err(|_| PeerMisbehaved::Malformed { what: "TLS handshake" })?;
-        Ok(Self { channel: Channel { pin, exporter }, tls, refused: Arc::default(), heard: Vec::new(), permit: None })
+        Ok(Self {
+            channel: Channel { pin, exporter, certificate },
+            tls,
+            refused: Arc::default(),
+            heard: Vec::new(),
+            permit: None,
+        })
     }
 
     /// Waits for the other end's first bytes, which an HTTP/2 server sends at once. In TLS 1.3 a client's handshake is

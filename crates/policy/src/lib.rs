@@ -10,6 +10,7 @@
 //!   [`Decision::Refuse`]. What no rule allows is refused.
 //! * [`audit`] is the evidence of what happened: a Merkle log, checkpoints both sides sign, receipts.
 //! * [`diff`] tells two versions apart, in words.
+//! * [`cedar::Engine`] holds the policies of the house, which may forbid more than an agreement does.
 //! * [`summary`] says in plain words what an agreement means for one of its parties.
 //!
 //! Nothing here reads a clock, a file or a network. Types of columns, key kinds and the version of a normaliser
@@ -23,6 +24,7 @@ mod agreement;
 pub mod audit;
 mod canonical;
 mod card;
+pub mod cedar;
 mod decision;
 mod diff;
 mod error;

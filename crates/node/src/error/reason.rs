@@ -253,6 +253,12 @@ const REASONS: &[Entry] = &[
         "approve with a key listed, or draft the agreement anew with yours",
     ),
     (
+        "POLICY_REFUSED",
+        Class::Refused,
+        "a policy of one of the two nodes forbids it, or none permits it",
+        "`symbolon policy explain` names the policy on the node that refused; the partner sees only this word",
+    ),
+    (
         "DOCUMENT_INVALID",
         Class::Misuse,
         "the document is not a valid agreement or card",
@@ -384,6 +390,12 @@ const REASONS: &[Entry] = &[
         "run `symbolon init` first, or set SYMBOLON_HOME to the right directory",
     ),
     ("HOME_EXISTS", Class::AlreadyExists, "the home directory holds a node already", "choose another directory"),
+    (
+        "POLICIES_UNUSABLE",
+        Class::Config,
+        "the files of policies in the home cannot be used, so everything is refused",
+        "run `symbolon policy check`, correct the line it names; a running node takes the change by itself",
+    ),
     ("HOME_IN_USE", Class::AlreadyExists, "another process serves this home", "stop the other process first"),
     (
         "KEY_EXPOSED",
@@ -544,6 +556,7 @@ mod tests {
             Refused::TableDiffers { what: "key" }.into(),
             Refused::Normaliser.into(),
             Refused::BelowMinimum.into(),
+            Refused::ByPolicy { policies: Vec::new() }.into(),
             Error::NotFound { what: "table", remedy: "x" },
             Error::AlreadyExists { what: "table" },
             Error::Misuse { what: "x", remedy: "y" },
@@ -552,6 +565,7 @@ mod tests {
             ConfigError::NoHome { home: path() }.into(),
             ConfigError::HomeExists { home: path() }.into(),
             ConfigError::HomeInUse { home: path() }.into(),
+            ConfigError::Policies { failure: symbolon_policy::cedar::LoadError::default() }.into(),
             KeysError::Exposed { path: path() }.into(),
             KeysError::Malformed { path: path(), expected: "key" }.into(),
             KeysError::Mismatch.into(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use symbolon_policy::cedar::LoadError;
 use thiserror::Error;
 
 /// What is wrong in the configuration.
@@ -42,6 +43,12 @@ pub enum ConfigError {
     HomeExists {
         /// The directory looked at.
         home: PathBuf,
+    },
+    /// The files of policies cannot be used.
+    #[error("policies/{failure}")]
+    Policies {
+        /// What is wrong in which line.
+        failure: LoadError,
     },
     /// Another process serves this home.
     #[error("another symbolon process serves {}", home.display())]
@@ -174,6 +181,7 @@ impl ConfigError {
             Self::NoHome { .. } => "NO_HOME",
             Self::HomeExists { .. } => "HOME_EXISTS",
             Self::HomeInUse { .. } => "HOME_IN_USE",
+            Self::Policies { .. } => "POLICIES_UNUSABLE",
         }
     }
 }

@@ -1,16 +1,21 @@
 //! What both sides of a job read from the agreement.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use symbolon_policy::cedar::JobFacts;
 use symbolon_policy::{
-    ColumnName, Digest, Normaliser, Padding, Party, Permit, Purpose, Request, ResultKind, Seat, SignedAgreement,
-    Timestamp, Version,
+    ColumnName, Digest, Normaliser, Padding, Party, Permit, Purpose, Receiver, Request, ResultKind, Seat,
+    SignedAgreement, Timestamp, Version,
 };
 use symbolon_primitives::sign::VerifyingKey;
 use symbolon_psi::{Protocol, Release, Report, Role, SessionSpec, Sid};
 
 use crate::convert;
 use crate::error::{Environment, Error, PeerMisbehaved};
-use crate::store::Side;
+use crate::gate::{Posture, Subject};
+use crate::store::{JobRecord, Side};
+use crate::tls::Channel;
 
 /// The least minimum for which columns are held back.
 const RELEASE_MIN: u64 = 2;
@@ -75,6 +80,36 @@ impl Deal {
     fn release(&self, permit: &Permit) -> Option<Release> {
         let held = self.result == ResultKind::Enrich && permit.intersection_min >= RELEASE_MIN;
         held.then_some(Release { keys_min: permit.intersection_min, report: Report::Sufficient })
+    }
+
+    /// The job as the gate sees it. Rows are added once they are known.
+    pub(super) fn subject(&self, job: &JobRecord, channel: Option<Channel>, posture: Option<Posture>) -> Subject {
+        let receiver = match (convert::receiver(self.protocol), self.side) {
+            (Receiver::Both, _) => "both",
+            (Receiver::Initiator, Side::Initiator) | (Receiver::Responder, Side::Responder) => "own",
+            (Receiver::Initiator, Side::Responder) | (Receiver::Responder, Side::Initiator) => "peer",
+        };
+        Subject {
+            job: job.id,
+            signed: Arc::new(self.signed.clone()),
+            peer_key: self.other().organisation_key.to_bytes(),
+            channel,
+            posture,
+            facts: JobFacts {
+                id: job.id.to_string(),
+                table: self.own().table.as_str().to_owned(),
+                side: self.side.as_str().to_owned(),
+                protocol: self.protocol.as_str().to_owned(),
+                result: self.result.as_str().to_owned(),
+                receiver: receiver.to_owned(),
+                purpose: job.purpose.clone(),
+                columns: job.columns.clone(),
+                rows_own: job.rows_own,
+                rows_peer: job.rows_peer,
+                frames: 0,
+                seconds: 0,
+            },
+        }
     }
 
     /// The run both sides construct alike.

@@ -17,6 +17,7 @@ use super::run::{Own, Run, Session, check_party};
 use crate::client::PeerClient;
 use crate::convert;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
+use crate::gate::{Stage, Subject};
 use crate::session::Link;
 use crate::session::handshake::{Answer, Offer, Sealed, confirm, session_id};
 use crate::store::{Acceptance, JobRecord, JobState, Side};
@@ -50,7 +51,7 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
     run.state(JobState::Connecting).await?;
     let mut open = run.unless_cancelled(Box::pin(connect(run, &deal))).await?;
     let greeted = run.unless_cancelled(Box::pin(greet(run, &deal, record, &own, &mut open))).await;
-    let Greeted { job, permit, spec } = match greeted {
+    let Greeted { job, permit, spec, subject } = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
             run.give_up(&error, &open.outbound).await;
@@ -64,7 +65,7 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
         Err(status) => Err(client.failure(&status)),
     });
     let link = Link { inbound, outbound, linger: true };
-    Box::pin(run.session(Session { job, deal, permit, own, spec, link })).await
+    Box::pin(run.session(Session { job, deal, permit, own, spec, subject, link })).await
 }
 
 /// Reaches the agreement's other party; its card and the agreement must name one key.
@@ -84,6 +85,7 @@ struct Greeted {
     job: JobRecord,
     permit: Permit,
     spec: symbolon_psi::SessionSpec,
+    subject: Subject,
 }
 
 /// Offer, acceptance, our own binding decision, confirmation.
@@ -108,7 +110,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
         result: deal.result,
         columns: columns.clone(),
         purpose: record.purpose.clone(),
-        own: run.declaration(own.declared)?,
+        own: run.declaration(own.declared).await?,
     };
     let offer = Sealed::<Offer>::offer(offer, key)?;
     send(open, RequestMessage::Offer(offer.to_message())).await?;
@@ -123,6 +125,8 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     request.now = timestamp(home.clock().now())?;
     let mut job = JobRecord { rows_own: Some(own.declared), rows_peer: Some(said.rows), ..record };
     job.started_at = Some(now);
+    let subject = deal.subject(&job, Some(open.client.channel()), said.posture);
+    home.gate().phase(Stage::Accept, &subject).await?;
     let acceptance = Acceptance { job: job.clone(), request, offer_nonce: None, at: now };
     let permit = home.store().accept_job(acceptance).await?;
     check_payload(deal, &permit, answer.content())?;
@@ -131,7 +135,10 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     home.store().record_session(job.id, sid.0, own.declared, said.rows).await?;
     send(open, RequestMessage::Confirm(confirm(&sid, key)?)).await?;
     let spec = deal.spec(sid, &permit, own.declared, said.rows, answer.content().payload_bytes);
-    Ok(Greeted { job, permit, spec })
+    if let Some(posture) = said.posture {
+        home.gate().saw(subject.peer_key, posture, open.client.channel()).await?;
+    }
+    Ok(Greeted { job, permit, spec, subject })
 }
 
 /// The peer's rows must be as wide as the agreement's columns make them.

@@ -18,6 +18,7 @@ use super::deal::{Deal, declared_normaliser, timestamp};
 use super::run::{Own, Run, Session, check_party};
 use crate::convert;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
+use crate::gate::{Stage, Subject};
 use crate::ops::agreements::{check_normaliser, read_active};
 use crate::session::Link;
 use crate::session::handshake::{Answer, Offer, Sealed, check_confirm, session_id};
@@ -44,6 +45,7 @@ struct Accepted {
     permit: Permit,
     own: Own,
     spec: symbolon_psi::SessionSpec,
+    subject: Subject,
 }
 
 impl Response {
@@ -57,13 +59,13 @@ impl Response {
         let accepted = cancel.run_until_cancelled(self.accept()).await.unwrap_or(Err(Error::Cancelled));
         let Self { run, inbound, outbound, recorded, .. } = self;
         let outcome = match accepted {
-            Ok(Accepted { job, deal, permit, own, spec }) => {
+            Ok(Accepted { job, deal, permit, own, spec, subject }) => {
                 let inbound = inbound.map(|message| match message {
                     Ok(message) => convert::inbound_request(message),
                     Err(status) => Err(from_peer(&status)),
                 });
                 let link = Link { inbound, outbound, linger: false };
-                Box::pin(run.session(Session { job, deal, permit, own, spec, link })).await
+                Box::pin(run.session(Session { job, deal, permit, own, spec, subject, link })).await
             }
             Err(error) => {
                 run.give_up(&error, &outbound).await;
@@ -88,6 +90,9 @@ impl Response {
         let permit = self.decide(&deal, offer.content()).await?;
 
         let mut job = self.record(&deal, offer.content());
+        let posture = offer.content().own.posture;
+        let subject = deal.subject(&job, Some(self.channel), posture);
+        self.run.home().gate().phase(Stage::Offer, &subject).await?;
         job = self.run.home().store().create_job(job).await?;
         self.recorded = true;
         self.run.state(JobState::Checking).await?;
@@ -99,6 +104,8 @@ impl Response {
         job.started_at = Some(now);
         let mut request = request(&deal, offer.content(), now)?;
         request.rows_responder = Some(own.declared);
+        let subject = deal.subject(&job, Some(self.channel), posture);
+        self.run.home().gate().phase(Stage::Accept, &subject).await?;
         let offer_nonce = Some(offer.content().own.nonce);
         let acceptance = Acceptance { job: job.clone(), request, offer_nonce, at: now };
         let permit = self.run.home().store().accept_job(acceptance).await?;
@@ -107,8 +114,11 @@ impl Response {
         let (peer, agreement) = (&self.peer.name, deal.signed.id().short());
         tracing::info!(job = %job.id, peer, agreement, protocol = deal.protocol.as_str(), "a peer's job was accepted");
         self.run.home().store().record_session(job.id, spec.sid.0, own.declared, offer.content().own.rows).await?;
+        if let Some(posture) = posture {
+            self.run.home().gate().saw(subject.peer_key, posture, self.channel).await?;
+        }
         self.run.state(JobState::Running).await?;
-        Ok(Accepted { job, deal, permit, own, spec })
+        Ok(Accepted { job, deal, permit, own, spec, subject })
     }
 
     /// Sends the acceptance and waits for the confirmation.
@@ -123,7 +133,7 @@ impl Response {
             Role::Sender => convert::length_u32(convert::payload_layout(&permit.columns)?.width())?,
             Role::Receiver => 0,
         };
-        let answer = Answer { payload_bytes, own: self.run.declaration(own.declared)? };
+        let answer = Answer { payload_bytes, own: self.run.declaration(own.declared).await? };
         let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation())?;
         let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
         self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;

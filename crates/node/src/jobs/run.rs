@@ -16,6 +16,7 @@ use super::output::{Done, Finished, write};
 use super::tracker::Tracker;
 use crate::convert;
 use crate::error::{Environment, Error, Refused, Unavailable};
+use crate::gate::{Stage, Subject, Watchman};
 use crate::home::Home;
 use crate::ops::agreements::check_own_side;
 use crate::ops::blocking;
@@ -52,6 +53,8 @@ pub(super) struct Session<I, T> {
     pub(super) permit: Permit,
     pub(super) own: Own,
     pub(super) spec: SessionSpec,
+    /// The job as the gate sees it, with the rows of both sides.
+    pub(super) subject: Subject,
     pub(super) link: Link<I, T>,
 }
 
@@ -118,7 +121,7 @@ impl Run {
     }
 
     /// What this side declares in the handshake.
-    pub(super) fn declaration(&self, rows: u64) -> Result<Declaration, Error> {
+    pub(super) async fn declaration(&self, rows: u64) -> Result<Declaration, Error> {
         let mut nonce = [0_u8; 32];
         getrandom::fill(&mut nonce).map_err(|_| Environment::Entropy)?;
         Ok(Declaration {
@@ -128,6 +131,7 @@ impl Run {
             nonce,
             time: self.home().clock().now(),
             frame_bytes_max: convert::length_u32(self.home().settings().limits.frame_bytes_max)?,
+            posture: Some(self.home().gate().posture().await?),
         })
     }
 
@@ -146,7 +150,7 @@ impl Run {
         I: Stream<Item = Result<Inbound, Error>> + Unpin + Send,
         T: From<Outbound> + Send,
     {
-        let Session { job, deal, permit, own, spec, link } = session;
+        let Session { job, deal, permit, own, spec, subject, link } = session;
         let cost = spec.wire_cost();
         let (sent, received) = match deal.role() {
             Role::Sender => (cost.bytes_sender, cost.bytes_receiver),
@@ -154,14 +158,23 @@ impl Run {
         };
         let limits = self.frame_limits();
         let bounds = self.bounds(limits, received);
+        let watchman = Watchman::new(self.home().gate().clone(), subject.clone());
         let surroundings = Surroundings {
+            watch: Arc::new(watchman.clone()),
             pool: Arc::clone(&self.jobs.0.pool),
             cancel: self.tracker.cancel().clone(),
             progress: self.tracker.session().clone(),
         };
         self.tracker.begin(sent + received);
         let (machine, own) = self.party(spec.clone(), deal.role(), own, limits).await?;
-        let outcome = drive(machine, link, &bounds, &surroundings, |error| self.farewell(error)).await?;
+        let outcome = drive(machine, link, &bounds, &surroundings, |error| self.farewell(error)).await;
+        let kept = watchman.close().await;
+        let outcome = outcome?;
+        kept?;
+        // What this side only sent has left already; what it got is released now or never.
+        if subject.facts.receiver != "peer" {
+            self.home().gate().phase(Stage::Release, &subject).await?;
+        }
         let home = self.home().clone();
         let finished = Finished { home, job, deal, permit, own, spec, outcome };
         write(finished, Arc::clone(&self.jobs.0.pool)).await

@@ -94,6 +94,7 @@ impl Scene {
                 nonce: [nonce; 32],
                 time: home.clock().now(),
                 frame_bytes_max: 1 << 20,
+                posture: None,
             },
         }
     }

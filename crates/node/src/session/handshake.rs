@@ -25,6 +25,7 @@ use symbolon_wire::v1;
 
 use crate::convert;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved};
+use crate::gate::Posture;
 
 /// The version of this handshake.
 pub const VERSION: u32 = 1;
@@ -48,6 +49,8 @@ pub struct Declaration {
     pub time: DateTime<Utc>,
     /// The largest frame this side accepts.
     pub frame_bytes_max: u32,
+    /// What it says about its program, settings and policies; a node of an earlier release says nothing.
+    pub posture: Option<Posture>,
 }
 
 /// What the initiator asks for.

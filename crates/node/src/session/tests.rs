@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use symbolon_psi::frame::{HEADER_BYTES, VERSION};
 use symbolon_psi::{Error as PsiError, Limits};
@@ -138,6 +138,31 @@ async fn read_all(mut pipe: ReadHalf<DuplexStream>, messages: mpsc::Sender<Resul
     }
 }
 
+/// Says yes until it is told otherwise or a number of frames has passed, and counts the questions.
+#[derive(Debug)]
+struct Counting {
+    asked: AtomicU64,
+    frames_max: u64,
+    refuses: AtomicBool,
+}
+
+impl Default for Counting {
+    fn default() -> Self {
+        Self { asked: AtomicU64::new(0), frames_max: u64::MAX, refuses: AtomicBool::new(false) }
+    }
+}
+
+impl Watch for Counting {
+    fn check(&self, frames: u64) -> Watching {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let refused = frames > self.frames_max || self.refuses.load(Ordering::Relaxed);
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            if refused { Err(crate::error::Refused::NotActive.into()) } else { Ok(()) }
+        })
+    }
+}
+
 struct Setting {
     bounds: Bounds,
     surroundings: Surroundings,
@@ -159,6 +184,7 @@ fn setting() -> Setting {
             pool: Arc::new(pool),
             cancel: CancellationToken::new(),
             progress: watch::Sender::new(SessionProgress::default()),
+            watch: Arc::new(Counting::default()),
         },
         _spill: spill,
     }
@@ -323,4 +349,48 @@ async fn errors_of_the_transport_are_the_sessions() {
     let one = setting();
     let outcome = drive(Stub::new(0, 1, 10), link, &one.bounds, &one.surroundings, farewell).await;
     assert_eq!(outcome.unwrap_err().reason(), "PEER_MALFORMED_MESSAGE");
+}
+
+#[tokio::test]
+async fn the_watch_is_asked_before_every_batch() {
+    let (left, right) = pipe(64 << 10);
+    let (mut one, two) = (setting(), setting());
+    let watch = Arc::new(Counting::default());
+    one.surroundings.watch = Arc::<Counting>::clone(&watch);
+    let (sent, received) =
+        tokio::join!(run(Stub::new(1000, 0, 10), left, &one), run(Stub::new(0, 1000, 10), right, &two));
+    assert_eq!((sent.unwrap(), received.unwrap()), ("done", "done"));
+    let asked = watch.asked.load(Ordering::Relaxed);
+    assert!(asked >= 1000 / BATCH_FRAMES, "asked {asked} times");
+}
+
+#[tokio::test]
+async fn no_frame_follows_a_batch_that_was_refused() {
+    let (left, right) = pipe(64 << 10);
+    let (mut one, two) = (setting(), setting());
+    one.surroundings.watch = Arc::new(Counting { frames_max: 2 * BATCH_FRAMES - 1, ..Counting::default() });
+    let receiver = Stub::new(0, 1000, 10);
+    let (sent, received) = tokio::join!(run(Stub::new(1000, 0, 10), left, &one), run(receiver, right, &two));
+    assert_eq!(sent.unwrap_err().reason(), "AGREEMENT_NOT_ACTIVE");
+    let Error::Unavailable(Unavailable::Aborted { reason: "AGREEMENT_NOT_ACTIVE", .. }) = received.unwrap_err() else {
+        panic!("the other side is told");
+    };
+    let bytes = two.surroundings.progress.borrow().bytes_received;
+    assert_eq!(bytes, 2 * BATCH_FRAMES * (10 + HEADER_BYTES as u64));
+}
+
+#[tokio::test]
+async fn a_session_that_only_waits_is_watched_too() {
+    let (left, _right) = pipe(64 << 10);
+    let mut one = setting();
+    let watch = Arc::new(Counting::default());
+    one.surroundings.watch = Arc::<Counting>::clone(&watch);
+    let start = Instant::now();
+    let stop = async {
+        tokio::time::sleep(3 * WATCH_PERIOD).await;
+        watch.refuses.store(true, Ordering::Relaxed);
+    };
+    let (outcome, ()) = tokio::join!(run(Stub::new(0, 1, 10), left, &one), stop);
+    assert_eq!(outcome.unwrap_err().reason(), "AGREEMENT_NOT_ACTIVE");
+    assert!(start.elapsed() < Duration::from_secs(5));
 }

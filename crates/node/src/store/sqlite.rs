@@ -10,12 +10,13 @@ use sqlx::{SqlSafeStr, SqlitePool};
 use symbolon_policy::{Permit, Spent};
 
 use super::{
-    Acceptance, AgreementId, AgreementRecord, AgreementState, Answer, JobEnd, JobId, JobRecord, JobState, PeerRecord,
-    ResultRecord, Store, TableRecord,
+    Acceptance, AgreementId, AgreementRecord, AgreementState, Answer, DecisionRecord, JobEnd, JobId, JobRecord,
+    JobState, PeerRecord, PostureRecord, ResultRecord, Store, TableRecord,
 };
 use crate::error::{Environment, Error};
 use crate::files;
 
+mod decisions;
 mod jobs;
 mod rows;
 
@@ -24,7 +25,10 @@ const BUSY_SECONDS_MAX: u64 = 10;
 const CONNECTIONS_MAX: u32 = 4;
 
 /// The migrations in order. A released one is never edited; a change is a further one.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "initial", include_str!("../../migrations/0001_initial.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (7, "gate", include_str!("../../migrations/0007_gate.sql")),
+];
 
 /// [`Store`] over one SQLite file.
 #[derive(Debug, Clone)]
@@ -262,6 +266,26 @@ impl Store for SqliteStore {
 
     fn result(&self, id: JobId) -> Answer<'_, Option<ResultRecord>> {
         Box::pin(self.result(id))
+    }
+
+    fn record_decision(&self, decision: DecisionRecord) -> Answer<'_, ()> {
+        Box::pin(self.record_decision(decision))
+    }
+
+    fn decisions(&self, job: JobId) -> Answer<'_, Vec<DecisionRecord>> {
+        Box::pin(self.decisions(job))
+    }
+
+    fn recent_decisions(&self, limit: u32) -> Answer<'_, Vec<DecisionRecord>> {
+        Box::pin(self.recent_decisions(limit))
+    }
+
+    fn put_posture(&self, record: PostureRecord) -> Answer<'_, ()> {
+        Box::pin(self.put_posture(record))
+    }
+
+    fn posture(&self, peer_key: [u8; 32]) -> Answer<'_, Option<PostureRecord>> {
+        Box::pin(self.posture(peer_key))
     }
 }
 

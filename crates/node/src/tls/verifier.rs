@@ -5,6 +5,7 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, SignatureScheme};
+use symbolon_policy::cedar::Validity;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Pins, SpkiPin};
@@ -39,6 +40,14 @@ impl ServerVerifier {
 /// The pin of a certificate the handshake has already verified.
 pub(super) fn pin_of(certificate: &CertificateDer<'_>) -> Result<SpkiPin, crate::Error> {
     spki_pin(certificate)
+}
+
+/// The span in which a certificate holds that the handshake has already verified.
+pub(super) fn validity_of(certificate: &CertificateDer<'_>) -> Result<Validity, crate::Error> {
+    let malformed = |_| crate::error::PeerMisbehaved::Malformed { what: "certificate" };
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(malformed)?;
+    let validity = parsed.validity();
+    Ok(Validity { not_before: validity.not_before.timestamp(), not_after: validity.not_after.timestamp() })
 }
 
 /// Checks the dates of a certificate and returns its pin.

@@ -14,6 +14,23 @@ pub struct HelloRequest {
     /// SHA-256 over the caller's normaliser rules.
     #[prost(bytes = "vec", tag = "4")]
     pub normaliser_digest: ::prost::alloc::vec::Vec<u8>,
+    /// What the caller says about its program, settings and policies.
+    #[prost(message, optional, tag = "5")]
+    pub posture: ::core::option::Option<Posture>,
+}
+/// Posture is what a node says about itself beside its release, so that the other side's policies can ask for it. The
+/// span of its certificate is not here: the TLS handshake shows it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Posture {
+    /// SHA-256 of the program that runs.
+    #[prost(bytes = "vec", tag = "1")]
+    pub build: ::prost::alloc::vec::Vec<u8>,
+    /// SHA-256 over those of its settings that concern a partner.
+    #[prost(bytes = "vec", tag = "2")]
+    pub config: ::prost::alloc::vec::Vec<u8>,
+    /// SHA-256 over its set of policies.
+    #[prost(bytes = "vec", tag = "3")]
+    pub policy_set: ::prost::alloc::vec::Vec<u8>,
 }
 /// HelloResponse names the node that answers.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -39,6 +56,9 @@ pub struct HelloResponse {
     /// Largest frame it accepts, in bytes.
     #[prost(uint32, tag = "7")]
     pub frame_bytes_max: u32,
+    /// What it says about its program, settings and policies.
+    #[prost(message, optional, tag = "8")]
+    pub posture: ::core::option::Option<Posture>,
 }
 /// ProbeRequest carries bytes one way and asks for bytes the other way.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -198,6 +218,9 @@ pub struct JobOfferBody {
     /// Largest frame the initiator accepts, in bytes.
     #[prost(uint32, tag = "14")]
     pub frame_bytes_max: u32,
+    /// What the initiator says about its program, settings and policies.
+    #[prost(message, optional, tag = "15")]
+    pub posture: ::core::option::Option<Posture>,
 }
 /// JobAccept is the signed answer to a JobOffer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -239,6 +262,9 @@ pub struct JobAcceptBody {
     /// Largest frame the responder accepts, in bytes.
     #[prost(uint32, tag = "9")]
     pub frame_bytes_max: u32,
+    /// What the responder says about its program, settings and policies.
+    #[prost(message, optional, tag = "10")]
+    pub posture: ::core::option::Option<Posture>,
 }
 /// JobConfirm shows that the initiator derived the same session id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

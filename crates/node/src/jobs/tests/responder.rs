@@ -42,6 +42,7 @@ impl Bureau {
                 nonce: [8; 32],
                 time: self.home.clock().now(),
                 frame_bytes_max: 1 << 20,
+                posture: None,
             },
         };
         match self.fault {

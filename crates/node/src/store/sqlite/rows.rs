@@ -19,11 +19,11 @@ pub(super) fn from_count(count: u64) -> Result<i64, Error> {
     i64::try_from(count).map_err(|_| Error::LimitExceeded { what: "a count", max: i64::MAX.unsigned_abs(), got: count })
 }
 
-fn to_count(value: i64, what: &'static str) -> Result<u64, Error> {
+pub(super) fn to_count(value: i64, what: &'static str) -> Result<u64, Error> {
     u64::try_from(value).map_err(|_| corrupt(what))
 }
 
-fn time(row: &SqliteRow, column: &'static str) -> Result<DateTime<Utc>, Error> {
+pub(super) fn time(row: &SqliteRow, column: &'static str) -> Result<DateTime<Utc>, Error> {
     DateTime::from_timestamp_millis(row.try_get(column)?).ok_or_else(|| corrupt(column))
 }
 
@@ -32,12 +32,12 @@ fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<DateTim
     millis.map(|millis| DateTime::from_timestamp_millis(millis).ok_or_else(|| corrupt(column))).transpose()
 }
 
-fn array<const N: usize>(row: &SqliteRow, column: &'static str) -> Result<[u8; N], Error> {
+pub(super) fn array<const N: usize>(row: &SqliteRow, column: &'static str) -> Result<[u8; N], Error> {
     let bytes: Vec<u8> = row.try_get(column)?;
     bytes.try_into().map_err(|_| corrupt(column))
 }
 
-fn optional_array<const N: usize>(row: &SqliteRow, column: &'static str) -> Result<Option<[u8; N]>, Error> {
+pub(super) fn optional_array<const N: usize>(row: &SqliteRow, column: &'static str) -> Result<Option<[u8; N]>, Error> {
     let bytes: Option<Vec<u8>> = row.try_get(column)?;
     bytes.map(|bytes| bytes.try_into().map_err(|_| corrupt(column))).transpose()
 }
