@@ -242,7 +242,7 @@ impl Gate {
     }
 
     async fn examine(&self, stage: Stage, subject: &Subject) -> (Option<Decided>, Result<(), Error>) {
-        match self.gather(stage, subject).await {
+        match self.gather(stage, subject, self.now()).await {
             Err(error) => (None, Err(error)),
             Ok((engine, facts)) => {
                 let verdict = self.measured(|| engine.decide(&facts));
@@ -253,9 +253,13 @@ impl Gate {
     }
 
     /// Checks what no policy can waive and gathers what the policies are told.
-    async fn gather(&self, stage: Stage, subject: &Subject) -> Result<(Arc<Engine>, Facts), Error> {
+    pub(crate) async fn gather(
+        &self,
+        stage: Stage,
+        subject: &Subject,
+        now: i64,
+    ) -> Result<(Arc<Engine>, Facts), Error> {
         let engine = self.engine().await?;
-        let now = self.now();
         let record = self.0.store.agreement(*subject.signed.id().as_bytes()).await?;
         let standing = standing(record.as_ref())?;
         let terms = subject.signed.agreement().terms();

@@ -8,6 +8,7 @@ pub mod draft;
 pub mod jobs;
 pub mod node;
 pub mod peers;
+pub mod policies;
 pub mod tables;
 
 #[cfg(test)]

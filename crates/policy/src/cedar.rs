@@ -144,8 +144,11 @@ impl Engine {
         let shipped = Source { name: DEFAULT_NAME.to_owned(), text: DEFAULT_POLICIES.to_owned() };
         let (policies, listed) = source::compile(&schema, &shipped, &sources)?;
         let damaged = || LoadError::of_schema("its actions cannot be read");
+        let groups: Vec<&EntityUid> = schema.action_groups().collect();
         let actions = schema.action_entities().map_err(|_| damaged())?;
-        let actions = actions.iter().map(|action| (action.uid().id().unescaped().to_owned(), action.clone())).collect();
+        // A group is no action that can be asked about.
+        let actions = actions.iter().filter(|action| !groups.contains(&&action.uid()));
+        let actions = actions.map(|action| (action.uid().id().unescaped().to_owned(), action.clone())).collect();
         let types = Types::new().ok_or_else(damaged)?;
         let digest = digest(&sources);
         Ok(Self { authorizer: Authorizer::new(), policies, listed, actions, types, digest })
@@ -228,7 +231,7 @@ impl Engine {
         };
         entities.push(action.clone());
         let entities = Entities::from_entities(entities, None).ok()?;
-        let request = Request::new(principal, action.uid(), resource, facts.context().ok()?, None).ok()?;
+        let request = Request::new(principal, action.uid(), resource, facts.context()?, None).ok()?;
         Some((request, entities))
     }
 }

@@ -39,7 +39,7 @@ pub struct Posture {
 
 impl Posture {
     /// The facts of a peer's posture beside the own program and what the peer declared before.
-    pub(super) fn facts(&self, own_build: [u8; 32], before: Option<&Self>) -> PostureFacts {
+    pub(crate) fn facts(&self, own_build: [u8; 32], before: Option<&Self>) -> PostureFacts {
         PostureFacts {
             build: hex::encode(self.build),
             build_matches_own: self.build == own_build,

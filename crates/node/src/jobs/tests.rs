@@ -18,6 +18,7 @@ use crate::ops::testing::Pair;
 use crate::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, confirm, session_id};
 use crate::store::JobState;
 
+mod gate;
 mod responder;
 
 const LIMITS: Limits =

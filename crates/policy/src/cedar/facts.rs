@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Context, ContextCreationError, RestrictedExpression};
+use cedar_policy::{Context, RestrictedExpression};
 use serde::{Deserialize, Serialize};
 
 /// Seconds of a day.
@@ -190,13 +190,14 @@ impl Facts {
         }
     }
 
-    pub(super) fn context(&self) -> Result<Context, ContextCreationError> {
+    /// The context of a request; nothing only where two names are equal, which they are not.
+    pub(super) fn context(&self) -> Option<Context> {
         let pairs = match self {
             Self::PeerCall(call) => vec![entry("now", time(call.now)), entry("peer", peer(&call.peer, call.now)?)],
             Self::ControlCall(call) => vec![entry("now", time(call.now)), entry("port", text(&call.port))],
             Self::Phase(phase) => phase.pairs()?,
         };
-        Context::from_pairs(pairs)
+        Context::from_pairs(pairs).ok()
     }
 }
 
@@ -206,7 +207,7 @@ impl PhaseFacts {
         if self.job.side == "initiator" { SELF } else { &self.peer.name }
     }
 
-    fn pairs(&self) -> Result<Vec<Pair>, ContextCreationError> {
+    fn pairs(&self) -> Option<Vec<Pair>> {
         let agreement = record([
             entry("title", text(&self.agreement.title)),
             entry("purpose", text(&self.agreement.purpose)),
@@ -218,7 +219,7 @@ impl PhaseFacts {
             entry("runs_left", count(self.budget.runs_left)),
             entry("rows_left", count(self.budget.rows_left)),
         ])?;
-        Ok(vec![
+        Some(vec![
             entry("now", time(self.now)),
             entry("peer", peer(&self.peer, self.now)?),
             entry("agreement", agreement),
@@ -229,7 +230,7 @@ impl PhaseFacts {
 }
 
 impl JobFacts {
-    fn record(&self) -> Result<RestrictedExpression, ContextCreationError> {
+    fn record(&self) -> Option<RestrictedExpression> {
         let columns = RestrictedExpression::new_set(self.columns.iter().map(|column| text(column)));
         let mut pairs = vec![
             entry("side", text(&self.side)),
@@ -266,8 +267,8 @@ fn count(value: u64) -> RestrictedExpression {
     number(i64::try_from(value).unwrap_or(i64::MAX))
 }
 
-fn record(pairs: impl IntoIterator<Item = Pair>) -> Result<RestrictedExpression, ContextCreationError> {
-    Ok(RestrictedExpression::new_record(pairs)?)
+fn record(pairs: impl IntoIterator<Item = Pair>) -> Option<RestrictedExpression> {
+    RestrictedExpression::new_record(pairs).ok()
 }
 
 fn time(unix: i64) -> RestrictedExpression {
@@ -281,7 +282,7 @@ fn time(unix: i64) -> RestrictedExpression {
     RestrictedExpression::new_record(pairs).expect("the three names differ")
 }
 
-fn peer(peer: &PeerFacts, now: i64) -> Result<RestrictedExpression, ContextCreationError> {
+fn peer(peer: &PeerFacts, now: i64) -> Option<RestrictedExpression> {
     let flag = RestrictedExpression::new_bool;
     let mut pairs = vec![
         entry("name", text(&peer.name)),

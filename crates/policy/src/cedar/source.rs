@@ -148,7 +148,8 @@ fn parse(source: &Source) -> Result<Vec<(Policy, PolicyInfo)>, Vec<PolicyProblem
     if problems.is_empty() { Ok(parsed) } else { Err(problems) }
 }
 
-/// Holds the set to the schema. What only draws a warning there, such as a policy that can never apply, is a mistake.
+/// Holds the set to the schema. What only draws a warning there, such as a policy that can never apply, is a mistake;
+/// where there are errors, the warnings follow from them.
 fn validate(
     schema: &Schema,
     policies: &PolicySet,
@@ -159,8 +160,12 @@ fn validate(
     let result = Validator::new(schema.clone()).validate(policies, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| (error.policy_id(), error as &dyn Diagnostic));
     let warnings = result.validation_warnings().map(|warning| (warning.policy_id(), warning as &dyn Diagnostic));
-    let mut problems: Vec<_> = errors
-        .chain(warnings)
+    let mut found: Vec<_> = errors.collect();
+    if found.is_empty() {
+        found.extend(warnings);
+    }
+    let mut problems: Vec<_> = found
+        .into_iter()
         .map(|(id, diagnostic)| {
             let id: &str = id.as_ref();
             let info = listed.iter().find(|info| info.id == id);

@@ -152,3 +152,27 @@ fn an_answer_belongs_to_its_offer() {
     let forged = Sealed::<Answer>::answer(&sent, answer(), &key(3)).unwrap();
     assert_eq!(reason(Sealed::<Answer>::receive(&sent, forged.to_message(), &fit())), "SIGNATURE_INVALID");
 }
+
+#[test]
+fn an_answer_serves_no_offer_that_differs_in_anything() {
+    let sent = Sealed::<Offer>::offer(offer(), &key(1)).unwrap();
+    let answered = Sealed::<Answer>::answer(&sent, answer(), &key(2)).unwrap();
+    let own = session_id(&sent, &answered, [7; 32]);
+    let changes: [fn(&mut Offer); 8] = [
+        |offer| offer.agreement_id = AgreementId::from_bytes([6; 32]),
+        |offer| offer.protocol = Protocol::EcdhMutual,
+        |offer| offer.result = ResultKind::Match,
+        |offer| offer.columns.clear(),
+        |offer| offer.purpose.push('.'),
+        |offer| offer.own.rows += 1,
+        |offer| offer.own.nonce[31] ^= 1,
+        |offer| offer.own.posture = None,
+    ];
+    for change in changes {
+        let mut other = offer();
+        change(&mut other);
+        let other = Sealed::<Offer>::offer(other, &key(1)).unwrap();
+        assert_eq!(reason(Sealed::<Answer>::receive(&other, answered.to_message(), &fit())), "SIGNATURE_INVALID");
+        assert_ne!(own, session_id(&other, &answered, [7; 32]));
+    }
+}
