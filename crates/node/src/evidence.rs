@@ -21,6 +21,8 @@
 //! |---|---|---|
 //! | `log_opened` | organisation_key | a log is begun; its first line, never again |
 //! | `log_repaired` | bytes | the line of a killed process was cut |
+//! | `decision` | action, job, agreement, policy_set, checks, answer, reason of a no | the [`gate`](crate::gate) decided on a phase of a job; batches are one entry |
+//! | `calls_refused` | peer, policy_set, calls, reason | the gate refused calls, at most one entry a minute |
 //!
 //! Every owner of events records its own kinds with [`Entry::new`]; names and words are the program's own text, so no
 //! identifier, name or content can get in. The number of entries of a job must not depend on what matched (see

@@ -22,13 +22,16 @@
 //! # What remains
 //!
 //! Refusals, and the decisions on jobs, are kept with their facts and the policies that brought them about, so that
-//! `policy explain` can say later what it was. Batches are counted and kept as one at the end of the job. The time of
+//! `policy explain` can say later what it was. Batches are counted and kept as one at the end of the job. The evidence
+//! log gets an entry of each: `decision` (action, job, agreement, policy_set, checks, answer and the reason of a no) and
+//! `calls_refused` (peer, policy_set, calls, reason), the latter at most once a minute. The time of
 //! the processor spent on deciding is counted, see [`Gate::usage`].
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::time::{ClockId, clock_gettime};
+use symbolon_policy::audit::Entry;
 use symbolon_policy::cedar::{
     AgreementFacts, BudgetFacts, ControlCallFacts, Engine, Facts, JobFacts, PeerCallFacts, PeerFacts, PhaseFacts,
     Verdict,
@@ -54,6 +57,15 @@ mod policies;
 pub mod posture;
 mod watchman;
 
+/// The entry of a decision on a job.
+const DECISION: &str = "decision";
+
+/// The entry of calls that were refused.
+const CALLS_REFUSED: &str = "calls_refused";
+
+/// The shortest time between two entries of refused calls.
+const CALLS_TOLD_SECONDS: i64 = 60;
+
 /// The decision point of a home. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Inner>);
@@ -67,6 +79,15 @@ struct Inner {
     policies: Policies,
     decisions: AtomicU64,
     cpu_nanoseconds: AtomicU64,
+    refused: Mutex<RefusedCalls>,
+}
+
+/// Refused calls that the evidence log does not tell of yet.
+#[derive(Debug, Default)]
+struct RefusedCalls {
+    calls: u64,
+    /// When it was told last, seconds since 1970-01-01 UTC.
+    told: Option<i64>,
 }
 
 /// Who makes a call.
@@ -151,7 +172,8 @@ impl Gate {
     ) -> Self {
         let policies = Policies::new(&settings.home);
         let (decisions, cpu_nanoseconds) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { settings, store, clock, evidence, policies, decisions, cpu_nanoseconds }))
+        let refused = Mutex::default();
+        Self(Arc::new(Inner { settings, store, clock, evidence, policies, decisions, cpu_nanoseconds, refused }))
     }
 
     /// Decides on a call; `action` is its name in the schema.
@@ -185,6 +207,7 @@ impl Gate {
         let refused = refusal(&verdict);
         if let Err(error) = &refused {
             let record = self.record(None, peer_key, Some(&Decided { facts, verdict }), Some(error), 1);
+            self.testify_call(&record, error).await?;
             self.0.store.record_decision(record).await?;
         }
         refused
@@ -335,7 +358,49 @@ impl Gate {
     ) -> Result<(), Error> {
         let mut record = self.record(Some(subject), Some(subject.peer_key), decided, refused, checks);
         stage.as_str().clone_into(&mut record.action);
+        // What was only asked for is no event unless it was refused.
+        if stage != Stage::Offer || refused.is_some() {
+            self.testify(stage, &record, refused).await?;
+        }
         self.0.store.record_decision(record).await
+    }
+
+    /// Puts a decision on a job into the evidence log.
+    async fn testify(&self, stage: Stage, record: &DecisionRecord, refused: Option<&Error>) -> Result<(), Error> {
+        let mut entry = Entry::new(record.at, DECISION).word("action", stage.as_str());
+        if let Some(job) = record.job {
+            entry = entry.id("job", job.as_bytes());
+        }
+        if let Some(agreement) = record.agreement {
+            entry = entry.hash("agreement", &agreement);
+        }
+        entry = entry.hash("policy_set", &record.policy_set).number("checks", record.checks);
+        entry = match refused {
+            None => entry.word("answer", "permitted"),
+            Some(error) => entry.word("answer", "refused").word("reason", error.reason()),
+        };
+        self.0.evidence.append(entry).await.map(drop)
+    }
+
+    /// Puts a refused call into the evidence log. A caller that is refused again and again gets one entry in a while
+    /// that stands for all since the last, so that it cannot fill the disk.
+    async fn testify_call(&self, record: &DecisionRecord, error: &Error) -> Result<(), Error> {
+        let calls = {
+            let mut refused = self.0.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            refused.calls += 1;
+            let now = record.at.timestamp();
+            if refused.told.is_some_and(|told| (now - told).abs() < CALLS_TOLD_SECONDS) {
+                return Ok(());
+            }
+            refused.told = Some(now);
+            std::mem::take(&mut refused.calls)
+        };
+        let mut entry = Entry::new(record.at, CALLS_REFUSED);
+        if let Some(peer) = record.peer_key {
+            entry = entry.hash("peer", &peer);
+        }
+        entry = entry.hash("policy_set", &record.policy_set).number("calls", calls).word("reason", error.reason());
+        self.0.evidence.append(entry).await.map(drop)
     }
 
     fn record(

@@ -138,6 +138,11 @@ async fn decisions_are_kept_with_their_facts() {
         let Facts::Phase(facts) = serde_json::from_str(&record.facts).unwrap() else { panic!("a phase") };
         assert_eq!((facts.peer.name.as_str(), facts.job.rows_peer), ("bureau", Some(3)));
     }
+    let (log, _) = pair.bank.evidence().read().await.unwrap();
+    let log = String::from_utf8(log).unwrap();
+    let entries: Vec<_> = log.lines().filter(|line| line.contains("\"kind\":\"decision\"")).collect();
+    assert_eq!(entries.len(), 3, "{log}");
+    assert!(entries[1].contains("\"answer\":\"refused\",\"reason\":\"POLICY_REFUSED\""), "{}", entries[1]);
     let usage = pair.bank.gate().usage();
     assert_eq!(usage.decisions, 4);
     assert!(usage.cpu_nanoseconds > 0);
@@ -175,6 +180,9 @@ async fn calls_are_decided_by_who_makes_them() {
     let kept = pair.bank.store().recent_decisions(10).await.unwrap();
     assert_eq!(kept.len(), 2);
     assert!(kept.iter().all(|kept| !kept.allowed && kept.job.is_none()));
+    let (log, _) = pair.bank.evidence().read().await.unwrap();
+    let log = String::from_utf8(log).unwrap();
+    assert_eq!(log.matches("\"kind\":\"calls_refused\"").count(), 1, "not one each: {log}");
 }
 
 #[tokio::test]
