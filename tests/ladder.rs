@@ -15,8 +15,13 @@ struct Rung {
 
 const RUNTIMES: [&str; 4] = ["tokio", "tonic", "arrow", "sqlx"];
 
-const LADDER: [Rung; 7] = [
-    Rung { package: "symbolon-primitives", may_import: &[], must_not_reach: &RUNTIMES },
+const LADDER: [Rung; 8] = [
+    Rung {
+        package: "symbolon-kernels",
+        may_import: &[],
+        must_not_reach: &["tokio", "tonic", "arrow", "sqlx", "rayon", "aes", "sha2"],
+    },
+    Rung { package: "symbolon-primitives", may_import: &["symbolon-kernels"], must_not_reach: &RUNTIMES },
     Rung { package: "symbolon-psi", may_import: &["symbolon-primitives"], must_not_reach: &RUNTIMES },
     Rung {
         package: "symbolon-policy",
