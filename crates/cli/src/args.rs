@@ -2,6 +2,7 @@
 
 mod agreement;
 mod job;
+mod policy;
 mod table;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::agreement::{AgreementCommand, DraftArgs, OptionalArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
+pub(crate) use self::policy::{ExplainArgs, Phase, PolicyCommand};
 pub(crate) use self::table::{AddTableArgs, TableCommand};
 use crate::exit;
 
@@ -84,6 +86,9 @@ pub(crate) enum Command {
     /// Look at results
     #[command(subcommand)]
     Result(ResultCommand),
+    /// Check, list and explain the policies of this house
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Encrypt a file to a partner and sign it
     Encrypt(EncryptArgs),
     /// Check and decrypt a file from a partner

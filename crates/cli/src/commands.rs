@@ -7,6 +7,7 @@ mod envelope;
 mod init;
 mod job;
 mod peer;
+mod policy;
 mod result;
 mod serve;
 mod table;
@@ -63,6 +64,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Option<Report>,
         Command::Count(args) => job::count(args, context).await.map(Some),
         Command::Job(command) => job::run(command, context).await.map(Some),
         Command::Result(command) => result::run(command, context).await.map(Some),
+        Command::Policy(command) => policy::run(command, context).await,
         Command::Encrypt(args) => envelope::encrypt(args, context).await.map(Some),
         Command::Decrypt(args) => envelope::decrypt(args, context).await.map(Some),
         Command::Doctor(args) => doctor::run(args, context).await.map(Some),
@@ -110,6 +112,16 @@ pub(crate) fn write_document(path: &Path, text: &str) -> Result<(), Failure> {
         drop(std::fs::remove_file(&part));
     }
     written.map_err(failed)
+}
+
+/// A digest in hexadecimal.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first 16 hexadecimal digits of a digest, for tables.
+pub(crate) fn hex_start(digest: &[u8; 32]) -> String {
+    hex(&digest[..8])
 }
 
 /// The name a file has while it is being written.

@@ -133,6 +133,18 @@ impl ControlService for Control {
         Ok(Response::new(v1::AcceptAgreementResponse { agreement: Some(convert::agreement(&view)) }))
     }
 
+    async fn list_policies(&self, _request: Request<v1::ListPoliciesRequest>) -> Answer<v1::ListPoliciesResponse> {
+        let set = self.home.policy_list().await?;
+        let policies = set.policies.iter().map(convert::policy).collect::<Result<_, Error>>()?;
+        Ok(Response::new(v1::ListPoliciesResponse { policies, digest: set.digest }))
+    }
+
+    async fn explain_job(&self, request: Request<v1::ExplainJobRequest>) -> Answer<v1::ExplainJobResponse> {
+        let decisions = self.home.policy_explain_job(&request.into_inner().job_id).await?;
+        let decisions = decisions.into_iter().map(convert::decision).collect();
+        Ok(Response::new(v1::ExplainJobResponse { decisions }))
+    }
+
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {
         let request = request.into_inner();
         let agreement = self.home.agreement_show(&request.agreement_id).await?;

@@ -11,8 +11,9 @@ use symbolon_node::client::{self, ProbePlan, ProbeReport};
 use symbolon_node::control_client::ControlClient;
 use symbolon_node::home::Home;
 use symbolon_node::store::{AgreementState, PeerRecord};
+use symbolon_policy::cedar::DEFAULT_NAME;
 
-use super::Context;
+use super::{Context, hex_start};
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
@@ -23,6 +24,7 @@ const ROUND_TRIPS: u32 = 5;
 const CLOCK_WARN_SECONDS: i64 = 5;
 const MEBIBYTE: f64 = 1_048_576.0;
 const AGREEMENT_WARN_DAYS: i64 = 14;
+const CERTIFICATE_WARN_DAYS: i64 = 30;
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -71,6 +73,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<Report, F
         Ok(home) => {
             checks.push(Check::ok("keys", "keys and configuration", "readable by their owner only, and consistent"));
             checks.extend(permissions(&context.home));
+            checks.push(policies(&home).await?);
             checks.push(running(&home).await);
             checks.extend(tables(&home).await?);
             checks.extend(agreements(&home).await?);
@@ -143,6 +146,23 @@ fn permissions(home: &Path) -> Vec<Check> {
         Some(if mode & 0o077 == 0 { check } else { check.warning(repair) })
     };
     ["keys", "results"].iter().filter_map(|name| look(&home.join(name))).collect()
+}
+
+/// Whether the files of policies can be used; what is in force now may be an earlier state of them.
+async fn policies(home: &Home) -> Result<Check, Failure> {
+    let checked = home.policy_check(None).await?;
+    Ok(match (checked.set, checked.problems.as_slice()) {
+        (Some(set), _) => {
+            let own = set.policies.iter().filter(|policy| policy.file != DEFAULT_NAME).count();
+            let found = format!("{own} of this house fit the schema, set {}", &set.digest[..16]);
+            Check::ok("policies", "policies", found)
+        }
+        (None, problems) => {
+            let found = problems.first().map(ToString::to_string).unwrap_or_default();
+            let repair = "correct it, see `symbolon policy check`; a running node keeps the policies it had";
+            Check::ok("policies", "policies", found).failed(Exit::Environment, repair)
+        }
+    })
 }
 
 async fn running(home: &Home) -> Check {
@@ -219,6 +239,8 @@ fn reached(peer: &PeerRecord, report: &ProbeReport) -> Vec<Check> {
     vec![
         Check::ok("tls", format!("{name} at {}", peer.endpoint), connected),
         if skew.abs() > CLOCK_WARN_SECONDS { clock.warning("set both clocks by NTP") } else { clock },
+        posture(name, report),
+        certificate(name, report),
         if report.normaliser_version == symbolon_tables::NORMALISER_VERSION {
             release
         } else {
@@ -235,6 +257,33 @@ fn reached(peer: &PeerRecord, report: &ProbeReport) -> Vec<Check> {
             ),
         ),
     ]
+}
+
+/// The program and settings the partner declares, beside those of the last time.
+fn posture(name: &str, report: &ProbeReport) -> Check {
+    let about = format!("program of {name}");
+    let Some(posture) = report.posture else {
+        return Check::ok("posture", about, "not declared").warning("update the partner's node");
+    };
+    let short = |digest: [u8; 32]| hex_start(&digest);
+    let found = format!("{}, settings {}", short(posture.build), short(posture.config));
+    match report.posture_before.map(|before| before.posture) {
+        Some(before) if before.build != posture.build => {
+            let found = format!("{found}; before {}", short(before.build));
+            Check::ok("posture", about, found).warning("another program than the last time: ask the partner why")
+        }
+        Some(before) if before.config != posture.config => {
+            let repair = "other settings than the last time: ask the partner why";
+            Check::ok("posture", about, found).warning(repair)
+        }
+        _ => Check::ok("posture", about, found),
+    }
+}
+
+fn certificate(name: &str, report: &ProbeReport) -> Check {
+    let days = (report.certificate.not_after - report.own_time.timestamp()).div_euclid(86_400);
+    let check = Check::ok("certificate", format!("certificate of {name}"), format!("holds for {days} more days"));
+    if days < CERTIFICATE_WARN_DAYS { check.warning("ask the partner to renew it") } else { check }
 }
 
 fn millis(duration: Duration) -> String {

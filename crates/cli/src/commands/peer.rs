@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use chrono::DateTime;
 use serde_json::{Value, json};
-use symbolon_node::store::PeerRecord;
+use symbolon_node::store::{PeerRecord, PostureRecord};
 use symbolon_policy::{Card, Fingerprint};
 
-use super::{Context, read_document, write_document};
+use super::{Context, hex, hex_start, read_document, write_document};
 use crate::args::{AddPeerArgs, PeerCommand};
 use crate::exit::{Exit, Failure};
 use crate::output::Report;
@@ -84,17 +85,38 @@ fn compare(told: &str, card: &Fingerprint) -> Result<(), Failure> {
 }
 
 async fn list(context: &Context) -> Result<Report, Failure> {
-    let peers = context.open().await?.peer_list().await?;
-    let rows: Vec<Vec<String>> = peers
-        .iter()
-        .map(|peer| vec![peer.name.clone(), peer.institution.clone(), peer.endpoint.clone(), fingerprint(peer)])
-        .collect();
+    let home = context.open().await?;
+    let mut rows = Vec::new();
+    let mut peers = Vec::new();
+    for peer in home.peer_list().await? {
+        let seen = home.peer_posture(&peer).await?;
+        let program = seen.map(|seen| hex_start(&seen.posture.build)).unwrap_or_default();
+        let until = seen.and_then(|seen| DateTime::from_timestamp(seen.certificate.not_after, 0));
+        let until = until.map(|until| until.date_naive().to_string()).unwrap_or_default();
+        let mut json = json_of(&peer);
+        json["posture"] = seen.map_or(Value::Null, |seen| posture_json(&seen));
+        peers.push(json);
+        let fingerprint = fingerprint(&peer);
+        rows.push(vec![peer.name, peer.institution, peer.endpoint, program, until, fingerprint]);
+    }
     let human = if rows.is_empty() {
         "no partners yet: symbolon peer add NAME CARD\n".to_owned()
     } else {
-        text::columns(&["peer", "institution", "endpoint", "fingerprint"], &rows)
+        text::columns(&["peer", "institution", "endpoint", "program", "certificate until", "fingerprint"], &rows)
     };
-    Ok(Report::new(human, json!({ "peers": peers.iter().map(json_of).collect::<Vec<_>>() })))
+    Ok(Report::new(human, json!({ "peers": peers })))
+}
+
+/// What a partner's node declared when it was seen last, whole digests for policies that ask for them.
+fn posture_json(seen: &PostureRecord) -> Value {
+    json!({
+        "build": hex(&seen.posture.build),
+        "config": hex(&seen.posture.config),
+        "policy_set": hex(&seen.posture.policy_set),
+        "certificate_not_after": seen.certificate.not_after,
+        "build_since": seen.build_since.to_rfc3339(),
+        "seen_at": seen.seen_at.to_rfc3339(),
+    })
 }
 
 /// The fingerprint of a stored card; empty if it cannot be read any more.

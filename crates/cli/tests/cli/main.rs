@@ -6,4 +6,5 @@ mod disk;
 mod envelope;
 mod journey;
 mod output;
+mod policy;
 mod support;

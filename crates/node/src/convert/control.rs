@@ -1,6 +1,7 @@
 //! The messages of the control port.
 
 use symbolon_policy::ResultKind;
+use symbolon_policy::cedar::PolicyInfo;
 use symbolon_psi::Protocol;
 use symbolon_tables::{
     ColumnSpec, ColumnType, CsvOptions, Duplicates, Encoding, Format, KeyKind, KeyPart, QualityReport, TableSpec,
@@ -12,6 +13,7 @@ use crate::jobs::{JobProgress, NewJob};
 use crate::ops::agreements::{AgreementInput, AgreementView};
 use crate::ops::jobs::ResultView;
 use crate::ops::node::NodeInfo;
+use crate::ops::policies::ExplainedDecision;
 use crate::store::{
     AgreementRecord, AgreementState, Failure, JobRecord, JobState, PeerRecord, Side, TableRecord, time_text,
 };
@@ -31,6 +33,32 @@ pub(crate) fn node(info: NodeInfo) -> v1::GetNodeResponse {
         normaliser_version: info.normaliser_version,
         normaliser_digest: info.normaliser_digest,
         protocols: info.protocols.into_iter().map(str::to_owned).collect(),
+    }
+}
+
+pub(crate) fn policy(policy: &PolicyInfo) -> Result<v1::Policy, Error> {
+    Ok(v1::Policy {
+        id: policy.id.clone(),
+        file: policy.file.clone(),
+        line: super::length_u32(policy.line)?,
+        forbids: policy.forbids,
+        reason: policy.reason.clone(),
+        text: policy.text.clone(),
+    })
+}
+
+pub(crate) fn decision(decision: ExplainedDecision) -> v1::Decision {
+    let record = decision.record;
+    v1::Decision {
+        decided_at: time_text(record.at),
+        action: record.action,
+        allowed: record.allowed,
+        reason: record.reason,
+        words: decision.words,
+        policies: record.policies.into_iter().map(|policy| policy.id).collect(),
+        policy_set: hex::encode(record.policy_set),
+        checks: record.checks,
+        facts_json: record.facts,
     }
 }
 

@@ -4,7 +4,7 @@ use symbolon_policy::{Card, Endpoint, Fingerprint, Name};
 
 use crate::error::Error;
 use crate::home::Home;
-use crate::store::PeerRecord;
+use crate::store::{PeerRecord, PostureRecord};
 
 const NO_SUCH_PEER: Error = Error::NotFound { what: "peer", remedy: "give a name that `peer list` shows" };
 
@@ -58,6 +58,14 @@ impl Home {
     /// Environment errors.
     pub async fn peer_list(&self) -> Result<Vec<PeerRecord>, Error> {
         self.store().peers().await
+    }
+
+    /// What the partner's node declared about itself when it was seen last; nothing before it was.
+    ///
+    /// # Errors
+    /// Environment errors.
+    pub async fn peer_posture(&self, peer: &PeerRecord) -> Result<Option<PostureRecord>, Error> {
+        self.store().posture(peer.organisation_key).await
     }
 
     /// Finds a partner by the name this node uses for it.

@@ -12,6 +12,20 @@
 //! derived from both bodies, both nonces and the exporter value of the TLS connection, so the confirmation shows that
 //! both ends sit on one connection with nobody between them. The responder's store refuses a nonce it has seen; the
 //! time in the offer bounds how long it has to remember.
+//!
+//! # What binds a message to its job
+//!
+//! | message | bound by | taken elsewhere it is |
+//! |---|---|---|
+//! | offer | its signature names both keys, the agreement, all it asks for and a nonce | `SIGNATURE_INVALID`, `PEER_WRONG_INSTITUTION`; a second time `PEER_REPLAY` |
+//! | acceptance | its signature covers the offer's body, and it repeats the offer's digest | `SIGNATURE_INVALID` |
+//! | confirmation | its signature covers the session id | `SIGNATURE_INVALID` |
+//! | frame | its header carries the session id, step, index and number; checked when it arrives, before it is used | `PEER_WRONG_SESSION`, `PEER_REPEATED`, `PEER_OUT_OF_ORDER` |
+//! | Finish | the hash over session id and all frames of its direction, checked before any output | `PEER_TRANSCRIPT_DIFFERS` |
+//!
+//! Frames carry no tag of their own beyond that. TLS authenticates every record to the two ends, and whoever could put
+//! a session id into a frame could make a tag from it as well, so a tag would refuse nothing that is not refused
+//! already. What remains is a peer that sends frames of its own making; the protocols say what that can do.
 
 use chrono::{DateTime, Utc};
 use prost::Message;

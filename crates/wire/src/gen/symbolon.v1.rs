@@ -1443,6 +1443,86 @@ pub struct GetResultResponse {
     #[prost(string, tag = "6")]
     pub manifest_path: ::prost::alloc::string::String,
 }
+/// Policy is a policy of a node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Policy {
+    /// Its id.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The file it stands in; "default.cedar" for a shipped one.
+    #[prost(string, tag = "2")]
+    pub file: ::prost::alloc::string::String,
+    /// The line it begins on, from 1.
+    #[prost(uint32, tag = "3")]
+    pub line: u32,
+    /// Whether it forbids; otherwise it permits.
+    #[prost(bool, tag = "4")]
+    pub forbids: bool,
+    /// Why, in the words of its author.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// Its text in Cedar.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+}
+/// ListPoliciesRequest asks for the policies in force.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPoliciesRequest {}
+/// ListPoliciesResponse lists policies.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPoliciesResponse {
+    /// The policies, the shipped ones first.
+    #[prost(message, repeated, tag = "1")]
+    pub policies: ::prost::alloc::vec::Vec<Policy>,
+    /// SHA-256 over the set, hexadecimal.
+    #[prost(string, tag = "2")]
+    pub digest: ::prost::alloc::string::String,
+}
+/// ExplainJobRequest names a job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExplainJobRequest {
+    /// Its id, hexadecimal; enough leading digits to be unique suffice.
+    #[prost(string, tag = "1")]
+    pub job_id: ::prost::alloc::string::String,
+}
+/// ExplainJobResponse lists what was decided.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExplainJobResponse {
+    /// The decisions in the order they were taken.
+    #[prost(message, repeated, tag = "1")]
+    pub decisions: ::prost::alloc::vec::Vec<Decision>,
+}
+/// Decision is what was decided on a phase of a job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Decision {
+    /// When, RFC 3339.
+    #[prost(string, tag = "1")]
+    pub decided_at: ::prost::alloc::string::String,
+    /// The phase: "offer", "accept", "batch" or "release".
+    #[prost(string, tag = "2")]
+    pub action: ::prost::alloc::string::String,
+    /// The answer.
+    #[prost(bool, tag = "3")]
+    pub allowed: bool,
+    /// The documented reason of a no.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// What decided and why, in full sentences.
+    #[prost(string, repeated, tag = "5")]
+    pub words: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The ids of the policies that decided.
+    #[prost(string, repeated, tag = "6")]
+    pub policies: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// SHA-256 over the set of policies, hexadecimal.
+    #[prost(string, tag = "7")]
+    pub policy_set: ::prost::alloc::string::String,
+    /// How many decisions this one stands for.
+    #[prost(uint64, tag = "8")]
+    pub checks: u64,
+    /// The facts it was taken on, a JSON document; empty when it fell before they were gathered.
+    #[prost(string, tag = "9")]
+    pub facts_json: ::prost::alloc::string::String,
+}
 /// FileFormat is the format of a table or result file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2038,6 +2118,56 @@ pub mod control_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// ListPolicies lists the policies in force.
+        pub async fn list_policies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPoliciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPoliciesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ListPolicies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "ListPolicies"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// ExplainJob tells what was decided on a job, by which policies and why.
+        pub async fn explain_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExplainJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ExplainJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "ExplainJob"));
+            self.inner.unary(req, path, codec).await
+        }
         /// CreateJob starts a job. The same request id with the same content returns the same job.
         pub async fn create_job(
             &mut self,
@@ -2285,6 +2415,22 @@ pub mod control_service_server {
             request: tonic::Request<super::AcceptAgreementRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AcceptAgreementResponse>,
+            tonic::Status,
+        >;
+        /// ListPolicies lists the policies in force.
+        async fn list_policies(
+            &self,
+            request: tonic::Request<super::ListPoliciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPoliciesResponse>,
+            tonic::Status,
+        >;
+        /// ExplainJob tells what was decided on a job, by which policies and why.
+        async fn explain_job(
+            &self,
+            request: tonic::Request<super::ExplainJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExplainJobResponse>,
             tonic::Status,
         >;
         /// CreateJob starts a job. The same request id with the same content returns the same job.
@@ -2940,6 +3086,96 @@ pub mod control_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AcceptAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ListPolicies" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPoliciesSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ListPoliciesRequest>
+                    for ListPoliciesSvc<T> {
+                        type Response = super::ListPoliciesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPoliciesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::list_policies(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPoliciesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ExplainJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExplainJobSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ExplainJobRequest>
+                    for ExplainJobSvc<T> {
+                        type Response = super::ExplainJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExplainJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::explain_job(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExplainJobSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
