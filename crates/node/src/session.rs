@@ -10,7 +10,7 @@
 //! * ends the session by itself: when the peer is silent, when the session takes too long, when the operator cancels,
 //!   when the stream ends too early.
 //!
-//! Beside all that it asks its [`Watch`] again and again whether the session may go on: before every [`BATCH_FRAMES`]th
+//! Beside all that it asks its [`Watch`] again and again whether the session may go on: before the first and every [`BATCH_FRAMES`]th
 //! frame, counted over both directions, and every [`WATCH_PERIOD`] whatever happens or does not. The question is put
 //! without stopping the reader; a no ends the session.
 //!
@@ -261,6 +261,8 @@ where
         M: Machine + Send + 'static,
         M::Output: Send,
     {
+        // The handshake may have taken a while.
+        self.watched().await?;
         let mut step = machine.advance(None)?;
         loop {
             if self.frames - self.frames_watched >= BATCH_FRAMES {

@@ -145,7 +145,21 @@ fn permissions(home: &Path) -> Vec<Check> {
         let repair = format!("chmod 700 {}", path.display());
         Some(if mode & 0o077 == 0 { check } else { check.warning(repair) })
     };
-    ["keys", "results"].iter().filter_map(|name| look(&home.join(name))).collect()
+    let mut checks: Vec<_> = ["keys", "results"].iter().filter_map(|name| look(&home.join(name))).collect();
+    checks.extend(policies_kept(&home.join("policies")));
+    checks
+}
+
+/// Who may write a policy decides what this node permits. Nothing when there is no directory or all is well.
+fn policies_kept(directory: &Path) -> Option<Check> {
+    let writable = |path: &Path| {
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        let check = Check::ok("permissions", path.display().to_string(), format!("mode {mode:o}"));
+        let repair = format!("others can change policies: chmod go-w {}", path.display());
+        (mode & 0o022 != 0).then(|| check.warning(repair))
+    };
+    let files = std::fs::read_dir(directory).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    std::iter::once(directory.to_path_buf()).chain(files).find_map(|path| writable(&path))
 }
 
 /// Whether the files of policies can be used; what is in force now may be an earlier state of them.
@@ -298,6 +312,19 @@ mod tests {
     fn a_failed_check_says_what_to_do() {
         let check = Check::ok("disk", "disk of /x", "1 MiB free").failed(Exit::Environment, "free some space");
         assert_eq!(line(&check), "FAILED   disk of /x: 1 MiB free\n         -> free some space\n");
+    }
+
+    #[test]
+    fn policies_that_others_can_write_are_pointed_out() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("own.cedar");
+        std::fs::write(&file, "").unwrap();
+        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(policies_kept(home.path()).is_none());
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o664)).unwrap();
+        assert_eq!(policies_kept(home.path()).unwrap().state, State::Warning);
+        assert!(policies_kept(&home.path().join("none")).is_none());
     }
 
     #[test]

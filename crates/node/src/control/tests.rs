@@ -199,7 +199,38 @@ async fn an_agreement_is_proposed_signed_and_run_between_two_nodes() {
     }
     let jobs = bank_client.list_jobs(v1::ListJobsRequest { limit: 0 }).await.unwrap().into_inner().jobs;
     assert!(jobs.iter().any(|listed| listed.id == job.id && listed.state() == v1::JobState::Done));
+    let explain = v1::ExplainJobRequest { job_id: job.id.clone() };
+    let told = bank_client.explain_job(explain).await.unwrap().into_inner().decisions;
+    let actions: Vec<_> = told.iter().map(|decision| decision.action.as_str()).collect();
+    assert_eq!(actions, ["offer", "accept", "batch", "release"]);
+    assert!(told.iter().all(|decision| decision.allowed && decision.checks >= 1 && !decision.words.is_empty()));
+    let given = pair.bureau.job_list(1).await.unwrap().remove(0).id.to_string();
+    let given = pair.bureau.policy_explain_job(&given).await.unwrap();
+    let actions: Vec<_> = given.iter().map(|decision| decision.record.action.as_str()).collect();
+    assert_eq!(actions, ["offer", "accept", "batch"], "what was only sent is not released");
     drop(bank_client);
     bank.end().await;
     bureau.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_operators_pass_the_gate() {
+    let pair = Pair::new().await;
+    let node = Serving::start(&pair.bank).await;
+    let mut client = client(&pair.bank).await;
+    let set = client.list_policies(v1::ListPoliciesRequest {}).await.unwrap().into_inner();
+    assert!(set.policies.iter().any(|policy| policy.id == "operator-may-act" && !policy.forbids));
+    let directory = pair.bank.settings().home.join(crate::gate::DIRECTORY);
+    std::fs::create_dir(&directory).unwrap();
+    let own = "@id(\"look-only\")\n@reason(\"jobs are started elsewhere\")\nforbid (principal == \
+               Symbolon::Operator::\"local\", action in Symbolon::Action::\"control_write\", resource);";
+    std::fs::write(directory.join("own.cedar"), own).unwrap();
+    let refused = client.create_job(v1::CreateJobRequest::default()).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::PermissionDenied, "POLICY_REFUSED"));
+    assert!(refused.message().contains("\"look-only\""), "an operator is told which: {}", refused.message());
+    let changed = client.list_policies(v1::ListPoliciesRequest {}).await.unwrap().into_inner();
+    assert_ne!(changed.digest, set.digest);
+    std::fs::write(directory.join("own.cedar"), "").unwrap();
+    assert_eq!(reason(&client.create_job(v1::CreateJobRequest::default()).await.unwrap_err()), "NOT_FOUND");
+    node.end().await;
 }
