@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use symbolon_node::control_client::channel;
 use symbolon_wire::v1::control_service_client::ControlServiceClient;
 use symbolon_wire::v1::{
-    AgreementState, CheckTableRequest, CreateJobRequest, FileFormat, GetNodeRequest, GetResultRequest, JobState,
-    ListAgreementsRequest, ListTablesRequest, WatchJobRequest,
+    AgreementState, CheckTableRequest, CreateJobRequest, ExportResultRequest, FileFormat, GetNodeRequest,
+    GetResultRequest, JobState, ListAgreementsRequest, ListTablesRequest, WatchJobRequest,
 };
 
 #[tokio::main]
@@ -51,7 +51,13 @@ async fn main() -> Result<()> {
             bail!("{}: {} ({})", failure.reason, failure.message, failure.remedy);
         }
     }
-    let result = node.get_result(GetResultRequest { job_id: job.id }).await?.into_inner();
-    println!("{} rows in {}, described by {}", result.rows, result.path, result.manifest_path);
+    let result = node.get_result(GetResultRequest { job_id: job.id.clone() }).await?.into_inner();
+    // The file lies encrypted in the node's home; its content comes decrypted, and checked before the first byte.
+    let mut parts = node.export_result(ExportResultRequest { job_id: job.id }).await?.into_inner();
+    let mut content = Vec::new();
+    while let Some(part) = parts.message().await? {
+        content.extend(part.content);
+    }
+    println!("{} rows, {} bytes, described by {}", result.rows, content.len(), result.manifest_path);
     Ok(())
 }

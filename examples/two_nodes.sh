@@ -46,6 +46,6 @@ bank agreement accept overdraft.toml
 bureau agreement accept overdraft.toml
 
 # 5. The join, and what both sides can see of it afterwards.
-bank join --agreement "Overdraft check"
+bank join --agreement "Overdraft check" -o joined.csv
 bank result show
 bureau job list

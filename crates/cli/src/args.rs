@@ -2,6 +2,7 @@
 
 mod agreement;
 mod job;
+mod key;
 mod policy;
 mod table;
 
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use self::agreement::{AgreementCommand, DraftArgs, OptionalArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
+pub(crate) use self::key::{KeyCommand, ProtectionArgs, ProtectionKind};
 pub(crate) use self::policy::{ExplainArgs, Phase, PolicyCommand};
 pub(crate) use self::table::{AddTableArgs, TableCommand};
 use crate::exit;
@@ -89,6 +91,9 @@ pub(crate) enum Command {
     /// Check, list and explain the policies of this house
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Look after the private keys
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Encrypt a file to a partner and sign it
     Encrypt(EncryptArgs),
     /// Check and decrypt a file from a partner
@@ -104,6 +109,9 @@ pub(crate) enum Command {
 #[command(after_help = "\
 Example:
   symbolon init --name \"First Bank\" --endpoint node.bank.example:7443 --listen 0.0.0.0:7443
+  symbolon init --name \"First Bank\" --endpoint node.bank.example:7443 --protect passphrase
+  symbolon init --name \"First Bank\" --endpoint node.bank.example:7443 --protect pkcs11 \\
+      --module /usr/lib/softhsm/libsofthsm2.so --token symbolon
 
 Nothing is overwritten: a home that exists already is an error.")]
 pub(crate) struct InitArgs {
@@ -116,6 +124,11 @@ pub(crate) struct InitArgs {
     /// Where this node listens [default: every interface, the endpoint's port]
     #[arg(long, value_name = "ADDR:PORT", value_parser = host_port)]
     pub(crate) listen: Option<String>,
+    /// How the private keys are protected
+    #[arg(long, value_enum, default_value = "plain", value_name = "HOW")]
+    pub(crate) protect: ProtectionKind,
+    #[command(flatten)]
+    pub(crate) needs: ProtectionArgs,
 }
 
 /// `symbolon peer ...`

@@ -6,6 +6,7 @@ mod doctor;
 mod envelope;
 mod init;
 mod job;
+mod key;
 mod peer;
 mod policy;
 mod result;
@@ -22,6 +23,7 @@ use symbolon_node::home::Home;
 use crate::args::{Args, Command};
 use crate::exit::Failure;
 use crate::output::{Output, Report};
+use crate::prompt::Terminal;
 
 /// What every command needs: where the home is and how to speak.
 #[derive(Debug)]
@@ -33,7 +35,8 @@ pub(crate) struct Context {
 impl Context {
     /// Opens the home's keys and state.
     pub(crate) async fn open(&self) -> Result<Home, Failure> {
-        Ok(Home::open(&self.home, &ProcessEnv, Arc::new(SystemClock)).await?)
+        let terminal = Terminal::new(self.output);
+        Ok(Home::open_asking(&self.home, &ProcessEnv, &terminal, Arc::new(SystemClock)).await?)
     }
 }
 
@@ -63,8 +66,9 @@ async fn dispatch(command: Command, context: &Context) -> Result<Option<Report>,
         Command::Join(args) => job::join(args, context).await.map(Some),
         Command::Count(args) => job::count(args, context).await.map(Some),
         Command::Job(command) => job::run(command, context).await.map(Some),
-        Command::Result(command) => result::run(command, context).await.map(Some),
+        Command::Result(command) => result::run(command, context).await,
         Command::Policy(command) => policy::run(command, context).await,
+        Command::Key(command) => key::run(command, context).await.map(Some),
         Command::Encrypt(args) => envelope::encrypt(args, context).await.map(Some),
         Command::Decrypt(args) => envelope::decrypt(args, context).await.map(Some),
         Command::Doctor(args) => doctor::run(args, context).await.map(Some),

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ConfigError, Error};
 use crate::files;
+use crate::keystore::KeySettings;
+use crate::keystore::protection::RawKeys;
 
 pub use limits::Limits;
 
@@ -37,7 +39,7 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Where overrides come from.
-pub trait Env {
+pub trait Env: Send + Sync {
     /// The value of a variable, when it is set and not empty.
     fn var(&self, name: &str) -> Option<String>;
 }
@@ -71,6 +73,8 @@ pub struct Settings {
     pub advertise: String,
     /// How the node is controlled.
     pub control: ControlSettings,
+    /// How the private keys are protected.
+    pub keys: KeySettings,
     /// What is logged and how.
     pub telemetry: Telemetry,
     /// Bounds on everything that comes from outside.
@@ -123,6 +127,8 @@ struct RawConfig {
     advertise: String,
     #[serde(default)]
     control: RawControl,
+    #[serde(default)]
+    keys: RawKeys,
     #[serde(default)]
     telemetry: RawTelemetry,
     #[serde(default)]
@@ -255,6 +261,7 @@ impl Settings {
             listen,
             advertise,
             control: ControlSettings { socket, tcp },
+            keys: raw.keys.check(home)?,
             telemetry: Telemetry { format, filter },
             limits: raw.limits.try_into()?,
         })

@@ -3,10 +3,12 @@
 //! Nothing is decided here. Each call is turned into the node's types, carried out, and turned back; errors become
 //! statuses with their documented reason in [`status`](crate::status).
 
+use std::path::Path;
 use std::pin::Pin;
 
 use symbolon_wire::v1;
 use symbolon_wire::v1::control_service_server::{ControlService, ControlServiceServer};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
@@ -15,10 +17,14 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::jobs::Jobs;
 use crate::ops::agreements::{AgreementInput, AgreementView};
-use crate::store::AgreementRecord;
+use crate::ops::results::ChannelWriter;
+use crate::store::{AgreementRecord, time_text};
 
 /// How many jobs are listed when the caller does not say.
 const JOBS_LISTED_DEFAULT: u32 = 100;
+
+/// Parts of a result that wait to be sent; each has at most 64 KiB.
+const EXPORT_PARTS_MAX: usize = 8;
 
 /// The control service of a node.
 #[derive(Debug, Clone)]
@@ -183,6 +189,32 @@ impl ControlService for Control {
     async fn get_result(&self, request: Request<v1::GetResultRequest>) -> Answer<v1::GetResultResponse> {
         let view = self.home.result_show(&request.into_inner().job_id).await?;
         Ok(Response::new(convert::result(view)))
+    }
+
+    type ExportResultStream = Pin<Box<dyn Stream<Item = Result<v1::ExportResultResponse, Status>> + Send>>;
+
+    async fn export_result(&self, request: Request<v1::ExportResultRequest>) -> Answer<Self::ExportResultStream> {
+        let file = self.home.result_file(&request.into_inner().job_id).await?;
+        let file = crate::ops::blocking(move || file.verify().map(|()| file)).await?;
+        let (sender, receiver) = tokio::sync::mpsc::channel(EXPORT_PARTS_MAX);
+        let worker = tokio::task::spawn_blocking(move || file.copy(Path::new("control"), ChannelWriter(sender)));
+        let parts = ReceiverStream::new(receiver).map(|content| Ok(v1::ExportResultResponse { content }));
+        // A file that changes between the two readings ends the stream with an error, never as if it were whole.
+        let end = tokio_stream::once(worker).then(|worker| async {
+            match worker.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(Err(Status::from(error))),
+                Err(_) => Some(Err(Status::from(Error::from(crate::error::Environment::Worker)))),
+            }
+        });
+        Ok(Response::new(Box::pin(parts.chain(end.filter_map(|end| end)))))
+    }
+
+    async fn delete_job(&self, request: Request<v1::DeleteJobRequest>) -> Answer<v1::DeleteJobResponse> {
+        let deletion = self.home.job_delete(&request.into_inner().id).await?;
+        let job = self.home.job_show(&deletion.job.to_string()).await?;
+        let deleted_at = time_text(deletion.deleted_at);
+        Ok(Response::new(v1::DeleteJobResponse { job: Some(convert::job(&job)), deleted_at }))
     }
 }
 

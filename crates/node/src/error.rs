@@ -96,6 +96,9 @@ pub enum Error {
         /// The number under which the node's log has the details.
         incident: Option<String>,
     },
+    /// The result was deleted.
+    #[error("the result of this job was deleted and its key destroyed")]
+    ResultDeleted,
     /// The operator cancelled the job.
     #[error("the job was cancelled")]
     Cancelled,
@@ -340,6 +343,7 @@ impl Error {
             Self::Evidence(inner) => inner.reason(),
             Self::NodeNotRunning { .. } => "NODE_NOT_RUNNING",
             Self::Reported { reported, .. } => reported.reason,
+            Self::ResultDeleted => "RESULT_DELETED",
             Self::Cancelled => "CANCELLED",
             Self::Interrupted => "INTERRUPTED",
             Self::Policy(inner) => match inner {

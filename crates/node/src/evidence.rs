@@ -23,6 +23,8 @@
 //! | `log_repaired` | bytes | the line of a killed process was cut |
 //! | `decision` | action, job, agreement, policy_set, checks, answer, reason of a no | the [`gate`](crate::gate) decided on a phase of a job; batches are one entry |
 //! | `calls_refused` | peer, policy_set, calls, reason | the gate refused calls, at most one entry a minute |
+//! | `result_opened` | job | the file of a result is about to be decrypted, for an export or to be shown |
+//! | `result_deleted` | job | the key of a result is about to be destroyed |
 //!
 //! Every owner of events records its own kinds with [`Entry::new`]; names and words are the program's own text, so no
 //! identifier, name or content can get in. The number of entries of a job must not depend on what matched (see

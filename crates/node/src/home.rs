@@ -19,6 +19,7 @@ use crate::evidence::Evidence;
 use crate::files;
 use crate::gate::Gate;
 use crate::keys::{KeyRing, Keys};
+use crate::keystore::{Ask, KeySettings, KeyStore, NoTerminal, Unlock};
 use crate::store::{JobId, SqliteStore, Store};
 
 const LOCK_FILE: &str = "node.lock";
@@ -29,6 +30,7 @@ const LOCK_FILE: &str = "node.lock";
 pub struct Home {
     settings: Arc<Settings>,
     keys: KeyRing,
+    key_store: Arc<KeyStore>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     evidence: Evidence,
@@ -60,35 +62,75 @@ pub struct HomeLock {
 /// [`ConfigError::HomeExists`] when the directory holds a node, [`Error::Misuse`] when it holds anything else;
 /// [`ConfigError`] for a name or address that cannot be used; environment errors.
 pub async fn init(options: InitOptions, clock: Arc<dyn Clock>) -> Result<Home, Error> {
-    let home = absolute(&options.home)?;
-    let text = Settings::template(&options.institution, &options.listen, &options.advertise);
     let no_overrides = std::collections::BTreeMap::new();
-    Settings::from_toml(&text, &home, &no_overrides)?;
+    init_protected(options, &KeySettings::default(), &Unlock::new(&no_overrides, &NoTerminal), clock).await
+}
+
+/// Makes the home of a new node whose keys are protected as `protection` says.
+///
+/// # Errors
+/// As [`init`]; [`KeysError`](crate::error::KeysError) for passphrase or token. Keys made in a token before an error
+/// stay there unused.
+pub async fn init_protected(
+    options: InitOptions,
+    protection: &KeySettings,
+    unlock: &Unlock<'_>,
+    clock: Arc<dyn Clock>,
+) -> Result<Home, Error> {
+    let home = absolute(&options.home)?;
+    let template = Settings::template(&options.institution, &options.listen, &options.advertise);
+    let text = protection.replace_in(&template);
+    let settings = Settings::from_toml(&text, &home, &std::collections::BTreeMap::new())?;
     check_vacant(&home)?;
 
     let staging = staging_path(&home)?;
-    let made = fill(&staging, &options, &text, clock.as_ref()).await;
-    let placed = made.and_then(|()| place(&staging, &home));
-    if let Err(error) = placed {
-        // Nothing but what this call made lies there.
-        drop(std::fs::remove_dir_all(&staging));
-        return Err(error);
+    let made = fill(&staging, &options, (&text, protection), unlock, clock.as_ref()).await;
+    let placed = made.and_then(|key_store| place(&staging, &home).map(|()| key_store));
+    match placed {
+        Ok(key_store) => {
+            let key_store = key_store.moved(settings.keys_dir());
+            Home::assemble(settings, key_store, clock).await
+        }
+        Err(error) => {
+            // Nothing but what this call made lies there.
+            drop(std::fs::remove_dir_all(&staging));
+            Err(error)
+        }
     }
-    Home::open(&home, &no_overrides, clock).await
 }
 
 impl Home {
-    /// Opens the home at `path`.
+    /// Opens the home at `path`, with nobody to ask for a passphrase.
     ///
     /// # Errors
     /// [`ConfigError::NoHome`] when there is none; what is wrong with configuration, keys or state.
     pub async fn open(path: &Path, env: &dyn Env, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        let settings = Arc::new(Settings::load(&absolute(path)?, env)?);
-        let keys = KeyRing::new(Keys::load(&settings.keys_dir())?);
+        Self::open_asking(path, env, &NoTerminal, clock).await
+    }
+
+    /// Opens the home at `path`; `ask` is asked for the passphrase or PIN when the environment does not have it.
+    ///
+    /// # Errors
+    /// As [`Home::open`].
+    pub async fn open_asking(path: &Path, env: &dyn Env, ask: &dyn Ask, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let settings = Settings::load(&absolute(path)?, env)?;
+        let key_store = KeyStore::open(&settings.keys_dir(), &settings.keys, &Unlock::new(env, ask))?;
+        Self::assemble(settings, key_store, clock).await
+    }
+
+    async fn assemble(settings: Settings, key_store: KeyStore, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let settings = Arc::new(settings);
+        let keys = KeyRing::new(Keys::load(&key_store)?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.state_db()).await?);
         let evidence = Evidence::new(settings.audit_dir(), keys.clone(), Arc::clone(&clock));
         let gate = Gate::new(Arc::clone(&settings), Arc::clone(&store), Arc::clone(&clock), evidence.clone());
-        Ok(Self { settings, keys, store, clock, evidence, gate })
+        Ok(Self { settings, keys, key_store: Arc::new(key_store), store, clock, evidence, gate })
+    }
+
+    /// What keys at rest are opened and sealed with.
+    #[must_use]
+    pub const fn key_store(&self) -> &Arc<KeyStore> {
+        &self.key_store
     }
 
     /// The settings.
@@ -150,7 +192,8 @@ impl Home {
         }
     }
 
-    /// Clears what a killed process left: unfinished jobs become failed, their files and spilled frames are removed.
+    /// Clears what a killed process left: unfinished jobs become failed; their files, those of deleted jobs and spilled
+    /// frames are removed.
     /// Only the holder of the lock calls this.
     ///
     /// # Errors
@@ -158,7 +201,8 @@ impl Home {
     pub async fn recover(&self, _lock: &HomeLock) -> Result<Vec<JobId>, Error> {
         let interrupted = self.store.fail_unfinished(self.clock.now()).await?;
         for job in self.result_directories()? {
-            if self.store.result(job).await?.is_none() {
+            let result = self.store.result(job).await?;
+            if result.is_none_or(|result| result.deleted_at.is_some()) {
                 let path = self.settings.results_dir().join(job.to_string());
                 std::fs::remove_dir_all(&path).map_err(|source| files::failed(FileAction::Remove, &path, source))?;
             }
@@ -224,17 +268,25 @@ fn staging_path(home: &Path) -> Result<PathBuf, Error> {
     Ok(home.with_file_name(format!(".{name}.{}.part", hex::encode(random))))
 }
 
-async fn fill(staging: &Path, options: &InitOptions, text: &str, clock: &dyn Clock) -> Result<(), Error> {
+async fn fill(
+    staging: &Path,
+    options: &InitOptions,
+    (text, protection): (&str, &KeySettings),
+    unlock: &Unlock<'_>,
+    clock: &dyn Clock,
+) -> Result<KeyStore, Error> {
     if let Some(parent) = staging.parent() {
         std::fs::create_dir_all(parent).map_err(|source| files::failed(FileAction::Create, parent, source))?;
     }
     files::create_private_dir(staging)?;
     let host = split_endpoint(&options.advertise).map_or_else(String::new, |(host, _)| host.to_owned());
-    Keys::create(&staging.join("keys"), &options.institution, &[host], clock.now())?;
+    let key_store = KeyStore::create(&staging.join("keys"), protection, unlock)?;
+    Keys::create(&key_store, &options.institution, &[host], clock.now())?;
     let store = SqliteStore::create(&staging.join("state.db")).await?;
     store.close().await;
     files::create_private_dir(&staging.join("results"))?;
-    files::create_new(&staging.join(config::FILE_NAME), text.as_bytes(), 0o644)
+    files::create_new(&staging.join(config::FILE_NAME), text.as_bytes(), 0o644)?;
+    Ok(key_store)
 }
 
 /// Moves the finished directory to its place; the system refuses when something has appeared there meanwhile.

@@ -2,14 +2,14 @@
 //!
 //! | file | content | use |
 //! |---|---|---|
-//! | `organisation.key` | seed of the Ed25519 key | signs cards, agreements, offers |
-//! | `tls.key`, `tls.crt` | P-256 key and self-signed certificate, PEM | both ends of the peer port |
+//! | `organisation.key` | the Ed25519 key, or where in the token it lies | signs cards, agreements, offers |
+//! | `tls.key`, `tls.crt` | P-256 key, or where in the token it lies, and self-signed certificate | both ends of the peer port |
 //! | `sealing.key` | seed of the X-Wing key | opens what partners seal to this institution |
+//! | `at-rest.key` | the key the others are sealed under, see [`keystore`](crate::keystore) | opens the others and the keys of jobs |
 //!
 //! A file that group or others may read is refused: whoever could read it may have the key.
 
 use std::fmt;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,19 +17,21 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, Months, Utc};
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use symbolon_primitives::hpke::{SealingKey, Suite};
+use symbolon_primitives::kdf::Label;
 use symbolon_primitives::secret::{Secret, Seed};
 use symbolon_primitives::sign::{Signer, SigningKey, VerifyingKey};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::error::{Error, FileAction, KeysError};
+use crate::error::{Error, KeysError};
 use crate::files;
+use crate::keystore::{KeyKind, KeyStore, StoredKey};
 
-const ORGANISATION_FILE: &str = "organisation.key";
+pub(crate) const ORGANISATION_FILE: &str = "organisation.key";
 const TLS_KEY_FILE: &str = "tls.key";
 const TLS_CERTIFICATE_FILE: &str = "tls.crt";
 const SEALING_FILE: &str = "sealing.key";
@@ -37,6 +39,8 @@ const SEALING_FILE: &str = "sealing.key";
 const ORGANISATION_PREFIX: &str = "symbolon-ed25519-seed:";
 const SEALING_PREFIX: &str = "symbolon-x-wing-seed:";
 
+/// What a key in the token signs when it is opened, to show that it is the one its file names.
+const PROBE: &[u8] = b"symbolon key probe";
 const KEY_FILE_BYTES_MAX: u64 = 64 << 10;
 /// A pinned certificate is replaced by handing over a new card, so its own end is only a reminder to do so.
 const CERTIFICATE_MONTHS: u32 = 60;
@@ -81,70 +85,45 @@ impl From<&Arc<Keys>> for KeyRing {
 }
 
 impl Keys {
-    /// Makes all keys and writes them to `dir`, which must not hold any yet. `names` are the host names and IP
+    /// Makes all keys, in the token if the home has one, and writes their files. `names` are the host names and IP
     /// addresses the certificate is for.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] when a file is there already; [`KeysError::Certificate`] for names no certificate can
-    /// hold; environment errors.
-    pub fn create(dir: &Path, institution: &str, names: &[String], now: DateTime<Utc>) -> Result<Self, Error> {
-        files::create_private_dir(dir)?;
-        let organisation = SigningKey::generate()?;
-        let key_pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(|_| KeysError::Certificate)?;
+    /// hold; [`KeysError::Token`]; environment errors.
+    pub fn create(store: &KeyStore, institution: &str, names: &[String], now: DateTime<Utc>) -> Result<Self, Error> {
+        let (_, organisation_line) = store.make_organisation()?;
+        let key = store.make_tls()?;
         let certificate = certificate_params(institution, names, now)
-            .and_then(|params| params.self_signed(&key_pair))
+            .and_then(|params| params.self_signed(&key))
             .map_err(|_| KeysError::Certificate)?;
-        let sealing_seed = Seed::random()?;
-
-        let seed_line =
-            |prefix: &str, seed: &Seed| Secret::new(format!("{prefix}{}\n", STANDARD.encode(seed.expose())));
-        let organisation_line = seed_line(ORGANISATION_PREFIX, &organisation.to_seed());
-        let sealing_line = seed_line(SEALING_PREFIX, &sealing_seed);
-        let tls_key_pem = Secret::new(key_pair.serialize_pem());
-        let write =
-            |name: &str, content: &str| files::create_new(&dir.join(name), content.as_bytes(), files::PRIVATE_FILE);
+        let tls_line = store.tls_line(&key, &spki_pin(certificate.der())?)?;
+        let sealing_line = make_sealing(store)?;
+        let write = |name: &str, content: &str| {
+            files::create_new(&store.directory().join(name), content.as_bytes(), files::PRIVATE_FILE)
+        };
         write(ORGANISATION_FILE, organisation_line.expose())?;
-        write(TLS_KEY_FILE, tls_key_pem.expose())?;
+        write(TLS_KEY_FILE, tls_line.expose())?;
         write(TLS_CERTIFICATE_FILE, &certificate.pem())?;
         write(SEALING_FILE, sealing_line.expose())?;
-        Self::load(dir)
+        Self::load(store)
     }
 
-    /// Reads the keys from `dir`.
+    /// Reads the keys.
     ///
     /// # Errors
     /// [`KeysError`] when a file is open to others, holds no such key, or key and certificate differ; environment
     /// errors when a file cannot be read.
-    pub fn load(dir: &Path) -> Result<Self, Error> {
-        let organisation = SigningKey::from_seed(&read_seed(&dir.join(ORGANISATION_FILE), ORGANISATION_PREFIX)?);
-        let sealing = SealingKey::from_seed(Suite::XWing, read_seed(&dir.join(SEALING_FILE), SEALING_PREFIX)?)?;
-
-        let key_path = dir.join(TLS_KEY_FILE);
-        let pem = read_private(&key_path)?;
-        let malformed = |path: &Path, expected| KeysError::Malformed { path: path.to_path_buf(), expected };
-        let expected = "private key in PKCS#8 PEM";
-        let key = PrivatePkcs8KeyDer::from_pem_slice(pem.expose()).map_err(|_| malformed(&key_path, expected))?;
-        let key_pair = KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ECDSA_P256_SHA256)
-            .map_err(|_| malformed(&key_path, "P-256 key"))?;
-
-        let certificate_path = dir.join(TLS_CERTIFICATE_FILE);
-        let pem = files::read(&certificate_path, KEY_FILE_BYTES_MAX)?;
-        let certificate =
-            CertificateDer::from_pem_slice(&pem).map_err(|_| malformed(&certificate_path, "certificate in PEM"))?;
-        let (_, parsed) =
-            X509Certificate::from_der(&certificate).map_err(|_| malformed(&certificate_path, "certificate in PEM"))?;
-        if *parsed.public_key().subject_public_key.data != *key_pair.public_key_raw() {
-            return Err(KeysError::Mismatch.into());
-        }
-        let signer = rustls::crypto::aws_lc_rs::sign::any_ecdsa_type(&PrivateKeyDer::Pkcs8(key))
-            .map_err(|_| malformed(&key_path, "P-256 key"))?;
+    pub fn load(store: &KeyStore) -> Result<Self, Error> {
+        let dir = store.directory();
+        let (tls, made_at) = load_tls(store, &dir.join(TLS_KEY_FILE), &dir.join(TLS_CERTIFICATE_FILE))?;
+        let spki_pin = spki_pin(tls.cert.first().map_or(&[], |certificate| certificate.as_ref()))?;
         Ok(Self {
-            organisation: Arc::new(organisation),
-            spki_pin: spki_pin(&certificate)?,
-            made_at: DateTime::from_timestamp(parsed.validity().not_before.timestamp(), 0)
-                .ok_or_else(|| malformed(&certificate_path, "certificate with a date"))?,
-            tls: Arc::new(CertifiedKey::new(vec![certificate], signer)),
-            sealing,
+            organisation: load_organisation(store, &dir.join(ORGANISATION_FILE))?,
+            tls: Arc::new(tls),
+            spki_pin,
+            made_at,
+            sealing: load_sealing(store, &dir.join(SEALING_FILE))?,
         })
     }
 
@@ -211,26 +190,132 @@ pub fn spki_pin(certificate_der: &[u8]) -> Result<[u8; 32], Error> {
     Ok(*symbolon_policy::Digest::of(certificate.public_key().raw).as_bytes())
 }
 
-/// Refuses a file that group or others may read.
-fn read_private(path: &Path) -> Result<Secret<Vec<u8>>, Error> {
-    let metadata = std::fs::metadata(path).map_err(|source| files::failed(FileAction::Read, path, source))?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(KeysError::Exposed { path: path.to_path_buf() }.into());
-    }
-    files::read(path, KEY_FILE_BYTES_MAX).map(Secret::new)
+fn malformed(path: &Path, expected: &'static str) -> Error {
+    KeysError::Malformed { path: path.to_path_buf(), expected }.into()
 }
 
-fn read_seed(path: &Path, prefix: &str) -> Result<Seed, Error> {
-    let content = read_private(path)?;
-    let mut seed = Seed::new([0; 32]);
-    let decoded = std::str::from_utf8(content.expose())
-        .ok()
-        .and_then(|text| text.trim_end().strip_prefix(prefix))
-        .and_then(|encoded| STANDARD.decode_slice(encoded, seed.expose_mut()).ok());
-    match decoded {
-        Some(32) => Ok(seed),
-        _ => Err(KeysError::Malformed { path: path.to_path_buf(), expected: "key of this node" }.into()),
+/// Reads an organisation key: sealed, in the token, or in the plain form of earlier homes.
+///
+/// # Errors
+/// As [`Keys::load`]; [`KeysError::Mismatch`] when the token's key is another one than the file says.
+pub fn load_organisation(store: &KeyStore, path: &Path) -> Result<Arc<dyn Signer>, Error> {
+    let (stored, public) = store.read_key(path, KeyKind::Organisation)?;
+    let foreign = || malformed(path, "key of this node");
+    let key = match (&stored, public) {
+        (StoredKey::Plain(line), _) => {
+            let seed = plain_seed(line, ORGANISATION_PREFIX).ok_or_else(foreign)?;
+            return Ok(Arc::new(SigningKey::from_seed(&seed)));
+        }
+        (stored, Some(public)) => store.organisation(stored, public, foreign)?,
+        (_, None) => return Err(foreign()),
+    };
+    if matches!(stored, StoredKey::Token(_)) {
+        let probe = key.try_sign(Label::AtRestKey, &[PROBE])?;
+        key.verifying_key().verify(Label::AtRestKey, &[PROBE], &probe).map_err(|_| KeysError::Mismatch)?;
     }
+    Ok(key)
+}
+
+/// Reads a TLS key and its certificate, and checks that they belong together. Gives the first moment of the
+/// certificate beside them.
+///
+/// # Errors
+/// As [`Keys::load`].
+pub fn load_tls(
+    store: &KeyStore,
+    key_path: &Path,
+    certificate_path: &Path,
+) -> Result<(CertifiedKey, DateTime<Utc>), Error> {
+    let foreign = || malformed(certificate_path, "certificate in PEM");
+    let pem = files::read(certificate_path, KEY_FILE_BYTES_MAX)?;
+    let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| foreign())?;
+    let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| foreign())?;
+    let made_at = DateTime::from_timestamp(parsed.validity().not_before.timestamp(), 0)
+        .ok_or_else(|| malformed(certificate_path, "certificate with a date"))?;
+    let point = parsed.public_key().subject_public_key.data.to_vec();
+    let (stored, pin) = store.read_key(key_path, KeyKind::Tls)?;
+    let key = store.tls(&stored, &point, || malformed(key_path, "P-256 key of this node"))?;
+    if point != key.public_point() || pin.is_some_and(|pin| spki_pin(&certificate).ok() != Some(pin)) {
+        return Err(KeysError::Mismatch.into());
+    }
+    if matches!(stored, StoredKey::Token(_)) {
+        let probe = rcgen::SigningKey::sign(&key, PROBE).map_err(|_| KeysError::Token { what: "does not sign" })?;
+        let verified = webpki::aws_lc_rs::ECDSA_P256_SHA256.verify_signature(&point, PROBE, &probe);
+        verified.map_err(|_| KeysError::Mismatch)?;
+    }
+    let signer = key.for_tls()?;
+    Ok((CertifiedKey::new(vec![certificate], signer), made_at))
+}
+
+/// Reads a sealing key: sealed, or in the plain form of earlier homes.
+///
+/// # Errors
+/// As [`Keys::load`].
+pub fn load_sealing(store: &KeyStore, path: &Path) -> Result<SealingKey, Error> {
+    let (stored, id) = store.read_key(path, KeyKind::Sealing)?;
+    let foreign = || malformed(path, "key of this node");
+    let seed = match &stored {
+        StoredKey::Secret(seed) => <[u8; 32]>::try_from(seed.expose().as_slice()).ok().map(Secret::new),
+        StoredKey::Plain(line) => plain_seed(line, SEALING_PREFIX),
+        StoredKey::Token(_) => None,
+    };
+    let key = SealingKey::from_seed(Suite::XWing, seed.ok_or_else(foreign)?)?;
+    if id.is_some_and(|id| key.public_key().id() != id) {
+        return Err(foreign());
+    }
+    Ok(key)
+}
+
+/// Makes a sealing key and gives the content of its file. No token holds keys of this kind, so it is always sealed.
+///
+/// # Errors
+/// [`Error::Primitives`] when the system gives no randomness.
+pub fn make_sealing(store: &KeyStore) -> Result<Secret<String>, Error> {
+    let seed = Seed::random()?;
+    let key = SealingKey::from_seed(Suite::XWing, Secret::new(*seed.expose()))?;
+    let line = store.at_rest().seal_key(KeyKind::Sealing, &key.public_key().id(), seed.expose())?;
+    Ok(Secret::new(line))
+}
+
+/// Seals the key files that are still in the plain form of earlier homes, each by a rename.
+///
+/// # Errors
+/// As [`Keys::load`]; what is sealed already stays so.
+pub(crate) fn seal_plain_files(store: &KeyStore) -> Result<(), Error> {
+    let at_rest = store.at_rest();
+    let replace = |path: &Path, line: String| {
+        let line = Secret::new(line);
+        files::replace(path, line.expose().as_bytes(), files::PRIVATE_FILE)
+    };
+    let path = store.directory().join(ORGANISATION_FILE);
+    if let (StoredKey::Plain(line), _) = store.read_key(&path, KeyKind::Organisation)? {
+        let seed = plain_seed(&line, ORGANISATION_PREFIX).ok_or_else(|| malformed(&path, "key of this node"))?;
+        let public = SigningKey::from_seed(&seed).verifying_key().to_bytes();
+        replace(&path, at_rest.seal_key(KeyKind::Organisation, &public, seed.expose())?)?;
+    }
+    let path = store.directory().join(SEALING_FILE);
+    if let (StoredKey::Plain(line), _) = store.read_key(&path, KeyKind::Sealing)? {
+        let seed = plain_seed(&line, SEALING_PREFIX).ok_or_else(|| malformed(&path, "key of this node"))?;
+        let key = SealingKey::from_seed(Suite::XWing, Secret::new(*seed.expose()))?;
+        replace(&path, at_rest.seal_key(KeyKind::Sealing, &key.public_key().id(), seed.expose())?)?;
+    }
+    let path = store.directory().join(TLS_KEY_FILE);
+    if let (stored @ StoredKey::Plain(_), _) = store.read_key(&path, KeyKind::Tls)? {
+        let pem = files::read(&store.directory().join(TLS_CERTIFICATE_FILE), KEY_FILE_BYTES_MAX)?;
+        let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| KeysError::Mismatch)?;
+        let key = store.tls(&stored, &[], || malformed(&path, "P-256 key of this node"))?;
+        let line = store.tls_line(&key, &spki_pin(&certificate)?)?;
+        files::replace(&path, line.expose().as_bytes(), files::PRIVATE_FILE)?;
+    }
+    Ok(())
+}
+
+/// The seed in the plain form of earlier homes.
+fn plain_seed(line: &Secret<Vec<u8>>, prefix: &str) -> Option<Seed> {
+    let encoded = std::str::from_utf8(line.expose()).ok()?.trim_end().strip_prefix(prefix)?;
+    let mut seed = Seed::new([0; 32]);
+    let length = STANDARD.decode_slice(encoded, seed.expose_mut()).ok()?;
+    (length == 32).then_some(seed)
 }
 
 fn certificate_params(
@@ -256,101 +341,4 @@ fn certificate_params(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::{Clock, SystemClock};
-
-    fn create(dir: &Path) -> Keys {
-        Keys::create(
-            dir,
-            "North Bank \u{5317}",
-            &["bank.example".to_owned(), "127.0.0.1".to_owned()],
-            SystemClock.now(),
-        )
-        .unwrap()
-    }
-
-    #[test]
-    fn keys_come_back_from_private_files() {
-        let home = tempfile::tempdir().unwrap();
-        let dir = home.path().join("keys");
-        let made = create(&dir);
-        let read = Keys::load(&dir).unwrap();
-        assert_eq!(made.organisation_public(), read.organisation_public());
-        assert_eq!(made.spki_pin(), read.spki_pin());
-        assert_eq!(made.tls_certificate_der(), read.tls_certificate_der());
-        assert_eq!(made.sealing().public_key().as_bytes(), read.sealing().public_key().as_bytes());
-        for name in [ORGANISATION_FILE, TLS_KEY_FILE, TLS_CERTIFICATE_FILE, SEALING_FILE] {
-            let mode = std::fs::metadata(dir.join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
-        assert_eq!(std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 4);
-    }
-
-    #[test]
-    fn existing_keys_are_never_overwritten() {
-        let home = tempfile::tempdir().unwrap();
-        let made = create(home.path());
-        let again = Keys::create(home.path(), "Other", &["b.example".to_owned()], SystemClock.now());
-        assert!(matches!(again, Err(Error::AlreadyExists { .. })));
-        assert_eq!(Keys::load(home.path()).unwrap().organisation_public(), made.organisation_public());
-    }
-
-    #[test]
-    fn a_key_open_to_others_is_refused() {
-        let home = tempfile::tempdir().unwrap();
-        create(home.path());
-        for name in [ORGANISATION_FILE, TLS_KEY_FILE, SEALING_FILE] {
-            let path = home.path().join(name);
-            for mode in [0o640, 0o604, 0o610, 0o660] {
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-                assert_eq!(Keys::load(home.path()).unwrap_err().reason(), "KEY_EXPOSED", "{name} {mode:o}");
-            }
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
-        }
-        Keys::load(home.path()).unwrap();
-    }
-
-    #[test]
-    fn damaged_and_swapped_files_are_refused() {
-        let one = tempfile::tempdir().unwrap();
-        let two = tempfile::tempdir().unwrap();
-        create(one.path());
-        create(two.path());
-        std::fs::copy(two.path().join(TLS_CERTIFICATE_FILE), one.path().join(TLS_CERTIFICATE_FILE)).unwrap();
-        assert_eq!(Keys::load(one.path()).unwrap_err().reason(), "KEY_MISMATCH");
-        for name in [ORGANISATION_FILE, SEALING_FILE, TLS_KEY_FILE, TLS_CERTIFICATE_FILE] {
-            let path = two.path().join(name);
-            let content = std::fs::read(&path).unwrap();
-            std::fs::write(&path, &content[..content.len() / 2]).unwrap();
-            assert_eq!(Keys::load(two.path()).unwrap_err().reason(), "KEY_MALFORMED", "{name}");
-            std::fs::write(&path, &content).unwrap();
-        }
-        std::fs::copy(two.path().join(SEALING_FILE), two.path().join(ORGANISATION_FILE)).unwrap();
-        assert_eq!(Keys::load(two.path()).unwrap_err().reason(), "KEY_MALFORMED");
-    }
-
-    #[test]
-    fn the_pin_is_the_digest_of_the_public_key_info() {
-        let home = tempfile::tempdir().unwrap();
-        let keys = create(home.path());
-        let (_, certificate) = X509Certificate::from_der(keys.tls_certificate_der()).unwrap();
-        assert_eq!(keys.spki_pin(), *symbolon_policy::Digest::of(certificate.public_key().raw).as_bytes());
-        assert!(certificate.subject().to_string().contains("North Bank"));
-        assert!(spki_pin(b"no certificate").is_err());
-    }
-
-    #[test]
-    fn printing_shows_no_secret() {
-        let home = tempfile::tempdir().unwrap();
-        let keys = create(home.path());
-        let text = format!("{keys:?} {keys:#?}").to_lowercase();
-        let seed = read_seed(&home.path().join(ORGANISATION_FILE), ORGANISATION_PREFIX).unwrap();
-        assert!(!text.contains(&hex::encode(&seed.expose()[..4])));
-        assert!(!text.contains(&STANDARD.encode(&seed.expose()[..6]).to_lowercase()));
-        let pem = std::fs::read(home.path().join(TLS_KEY_FILE)).unwrap();
-        let der = PrivatePkcs8KeyDer::from_pem_slice(&pem).unwrap();
-        assert!(!text.contains(&hex::encode(&der.secret_pkcs8_der()[40..46])));
-    }
-}
+pub(crate) mod tests;

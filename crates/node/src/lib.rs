@@ -18,6 +18,7 @@ pub mod gate;
 pub mod home;
 pub mod jobs;
 pub mod keys;
+pub mod keystore;
 pub mod ops;
 pub mod result;
 pub mod run;

@@ -9,6 +9,8 @@ pub mod jobs;
 pub mod node;
 pub mod peers;
 pub mod policies;
+pub mod protect;
+pub mod results;
 pub mod tables;
 
 #[cfg(test)]

@@ -1,24 +1,32 @@
 //! The result of a job: a directory with the joined file and a manifest that says where it comes from.
 //!
 //! ```text
-//! results/<job id>/result.csv | result.parquet | result.arrow
+//! results/<job id>/result.csv.sealed | result.parquet.sealed | result.arrow.sealed
 //! results/<job id>/manifest.json
 //! ```
 //!
-//! The table's writer makes the file under a `.part` name and renames it. Until [`Writer::keep`] the directory goes
-//! away with the writer, so a failed job leaves nothing; what a killed process leaves is removed at the next start.
+//! The table's writer writes straight into an encrypting stream under a key of this job alone, see [`sealed`]; no row
+//! of a result lies open on the disk unless someone exports it. The manifest has counts and digests, no row, and is
+//! not encrypted. Until [`Writer::keep`] the directory goes away with the writer, so a failed job leaves nothing; what
+//! a killed process leaves is removed at the next start.
 
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use symbolon_primitives::secret::Seed;
 use symbolon_psi::{Protocol, Report, Role, leakage};
-use symbolon_tables::{Format, Written};
+use symbolon_tables::Format;
 
 use crate::config::Settings;
 use crate::error::{Environment, Error};
 use crate::files;
+use crate::keystore::AtRest;
 use crate::store::{JobId, ResultRecord, time_text};
+
+pub use sealed::{Reader, SealedFile, SealingContext};
+
+pub mod sealed;
 
 /// The value of [`Manifest::format`].
 pub const MANIFEST_FORMAT: &str = "symbolon-result/1";
@@ -162,14 +170,20 @@ pub struct ManifestNormaliser {
 #[serde(deny_unknown_fields)]
 #[expect(clippy::exhaustive_structs, reason = "as the manifest")]
 pub struct ManifestFile {
-    /// Its name in the result's directory.
+    /// Its name; in the result's directory it ends in `.sealed`.
     pub name: String,
     /// Its rows.
     pub rows: u64,
-    /// Its bytes.
+    /// Its bytes once it is opened.
     pub bytes: u64,
-    /// Its SHA-256, hexadecimal.
+    /// Its SHA-256 once it is opened, hexadecimal.
     pub sha256: String,
+    /// Bytes of the encrypted file; results of earlier releases are not encrypted.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sealed_bytes: Option<u64>,
+    /// SHA-256 of the encrypted file, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sealed_sha256: Option<String>,
 }
 
 /// The hashes over everything that was sent and received.
@@ -193,40 +207,37 @@ pub fn manifest_time(time: DateTime<Utc>) -> String {
 #[derive(Debug)]
 pub struct Writer {
     directory: PathBuf,
+    /// The key of the job, made for it alone.
+    key: Seed,
+    /// The same for the store.
+    sealed_key: Vec<u8>,
     kept: bool,
 }
 
 impl Writer {
-    /// Makes the directory of a job's result, which must not exist yet.
+    /// Makes the directory of a job's result, which must not exist yet, and the job's key.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] when there is one; environment errors.
-    pub fn begin(settings: &Settings, job: JobId) -> Result<Self, Error> {
+    pub fn begin(settings: &Settings, at_rest: &AtRest, job: JobId) -> Result<Self, Error> {
         let parent = settings.results_dir();
         files::create_private_dir(&parent)?;
         let directory = parent.join(job.to_string());
         if directory.exists() {
             return Err(Error::AlreadyExists { what: "a result of this job" });
         }
+        let key = Seed::random()?;
+        let sealed_key = at_rest.seal_job_key(job, &key)?;
         files::create_private_dir(&directory)?;
-        Ok(Self { directory, kept: false })
+        Ok(Self { directory, key, sealed_key, kept: false })
     }
 
-    /// The final path of the file, for the table's writer.
-    #[must_use]
-    pub fn file_path(&self, format: Format) -> PathBuf {
-        self.directory.join(file_name(format))
-    }
-
-    /// Describes what the table's writer wrote, for the manifest.
-    #[must_use]
-    pub fn describe(format: Format, written: &Written) -> ManifestFile {
-        ManifestFile {
-            name: file_name(format),
-            rows: written.rows,
-            bytes: written.bytes,
-            sha256: hex::encode(written.sha256),
-        }
+    /// Begins the file: what is written into it is encrypted under the job's key.
+    ///
+    /// # Errors
+    /// Environment errors.
+    pub fn file(&self, format: Format, context: &SealingContext<'_>) -> Result<SealedFile, Error> {
+        SealedFile::create(&self.directory, file_name(format), &self.key, context)
     }
 
     /// Writes the manifest and gives the record for the store.
@@ -244,11 +255,13 @@ impl Writer {
         });
         Ok(ResultRecord {
             directory: self.directory.clone(),
-            file: manifest.file.as_ref().map(|file| file.name.clone()),
+            file: manifest.file.as_ref().map(|file| sealed::sealed_name(&file.name)),
             rows: manifest.file.as_ref().map(|file| file.rows),
             matched: manifest.matched,
             sha256: sha256.transpose()?,
             manifest: text,
+            sealed_key: manifest.file.is_some().then(|| self.sealed_key.clone()),
+            deleted_at: None,
         })
     }
 
@@ -312,7 +325,14 @@ pub(crate) mod tests {
             matched: Some(2),
             leakage: ManifestLeakage::of(Protocol::EcdhOprf, Role::Receiver, true, None),
             normaliser: ManifestNormaliser { version: "1".to_owned(), digest: "sha256:x".to_owned() },
-            file: Some(ManifestFile { name: "result.csv".to_owned(), rows: 2, bytes: 4, sha256: hex::encode([3; 32]) }),
+            file: Some(ManifestFile {
+                name: "result.csv".to_owned(),
+                rows: 2,
+                bytes: 4,
+                sha256: hex::encode([3; 32]),
+                sealed_bytes: None,
+                sealed_sha256: None,
+            }),
             transcript: None,
             started_at: "2026-01-01T00:00:00.000Z".to_owned(),
             finished_at: "2026-01-01T00:00:01.000Z".to_owned(),
@@ -323,15 +343,21 @@ pub(crate) mod tests {
     fn a_kept_result_stays_with_its_manifest() {
         let home = tempfile::tempdir().unwrap();
         let job = JobId::random().unwrap();
-        let mut writer = Writer::begin(&settings(home.path()), job).unwrap();
-        std::fs::write(writer.file_path(Format::Csv), "a\n1\n").unwrap();
+        let at_rest = AtRest::generate().unwrap();
+        let mut writer = Writer::begin(&settings(home.path()), &at_rest, job).unwrap();
+        let context = manifest(job);
+        let mut file = writer.file(Format::Csv, &SealingContext::of(&context)).unwrap();
+        std::io::Write::write_all(&mut file, b"a\n1\n").unwrap();
+        let (sealed_bytes, _) = file.finish().unwrap();
         let record = writer.finish(&manifest(job)).unwrap();
         writer.keep();
         let text = std::fs::read_to_string(manifest_path(&record)).unwrap();
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest(job));
         assert_eq!(record.sha256, Some([3; 32]));
-        assert!(record.directory.join("result.csv").exists());
-        assert!(matches!(Writer::begin(&settings(home.path()), job), Err(Error::AlreadyExists { .. })));
+        let length = std::fs::metadata(record.directory.join("result.csv.sealed")).unwrap().len();
+        assert_eq!(length, sealed_bytes);
+        assert_eq!(std::fs::read_dir(&record.directory).unwrap().count(), 2);
+        assert!(matches!(Writer::begin(&settings(home.path()), &at_rest, job), Err(Error::AlreadyExists { .. })));
     }
 
     #[test]
@@ -347,8 +373,8 @@ pub(crate) mod tests {
     fn an_abandoned_result_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         let job = JobId::random().unwrap();
-        let mut writer = Writer::begin(&settings(home.path()), job).unwrap();
-        std::fs::write(writer.file_path(Format::Csv).with_extension("csv.part"), "half").unwrap();
+        let mut writer = Writer::begin(&settings(home.path()), &AtRest::generate().unwrap(), job).unwrap();
+        std::fs::write(writer.directory.join("result.csv.sealed.part"), "half").unwrap();
         writer.finish(&manifest(job)).unwrap();
         drop(writer);
         assert_eq!(std::fs::read_dir(home.path().join("results")).unwrap().count(), 0);

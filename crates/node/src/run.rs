@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
@@ -30,6 +31,7 @@ use crate::tls::{Acceptor, AcceptorLimits, PinSource, SpkiPin};
 
 /// Time open connections get to close once all jobs have ended.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
+const RETENTION_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 const CERTIFICATE_FILE_BYTES_MAX: u64 = 64 << 10;
 
@@ -91,6 +93,7 @@ pub async fn run(
         let closed = closing.clone().cancelled_owned();
         servers.spawn(behind(Port::Operators).add_routes(control).serve_with_incoming_shutdown(incoming, closed));
     }
+    let _retention = retention(home.clone());
     ready();
     tracing::info!(institution = home.settings().institution, "the node serves");
 
@@ -111,6 +114,21 @@ pub async fn run(
     drop(socket.path);
     drop(lock);
     Ok(())
+}
+
+/// Deletes results that are too old, at once and then daily, until the handle is dropped.
+fn retention(home: Home) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut daily = tokio::time::interval(RETENTION_INTERVAL);
+        loop {
+            daily.tick().await;
+            match home.results_purge().await {
+                Ok(deleted) if deleted.is_empty() => {}
+                Ok(deleted) => tracing::info!(results = deleted.len(), "results past their time were deleted"),
+                Err(error) => tracing::warn!(%error, "results past their time could not be deleted"),
+            }
+        }
+    }))
 }
 
 const fn acceptor_limits(limits: &Limits) -> AcceptorLimits {

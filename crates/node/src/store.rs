@@ -310,6 +310,12 @@ pub struct ResultRecord {
     pub sha256: Option<[u8; 32]>,
     /// The manifest, JSON.
     pub manifest: String,
+    /// The key of the file, sealed under the home's key-encryption key; results of earlier releases have none.
+    #[serde(skip)]
+    pub sealed_key: Option<Vec<u8>>,
+    /// When it was deleted; the file is gone then, and its key.
+    #[serde(serialize_with = "as_optional_time")]
+    pub deleted_at: Option<DateTime<Utc>>,
 }
 
 /// What is accepted: the job, and the request that the agreement has to permit.
@@ -420,6 +426,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn job(&self, id: JobId) -> Answer<'_, Option<JobRecord>>;
     /// Lists jobs, newest first.
     fn jobs(&self, limit: u32) -> Answer<'_, Vec<JobRecord>>;
+    /// Destroys the key of an ended job and marks it as deleted; gives the time of the first deletion.
+    fn delete_result(&self, id: JobId, at: DateTime<Utc>) -> Answer<'_, DateTime<Utc>>;
+    /// When the data of a job was deleted.
+    fn deleted_at(&self, id: JobId) -> Answer<'_, Option<DateTime<Utc>>>;
+    /// Names the jobs that ended before `time` and whose result is not deleted, the oldest first.
+    fn results_before(&self, time: DateTime<Utc>) -> Answer<'_, Vec<JobId>>;
     /// Finds the result of a job.
     fn result(&self, id: JobId) -> Answer<'_, Option<ResultRecord>>;
 
@@ -461,7 +473,7 @@ pub(crate) fn time_text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }
 
-fn as_time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time_text(*time))
 }
 

@@ -87,6 +87,16 @@ pub enum Label {
     Receipt,
     /// Digest of the rules by which keys are normalised.
     Normaliser,
+    /// The name of a home's key-encryption key.
+    AtRestId,
+    /// A home's key-encryption key under a passphrase or a token.
+    AtRestSlot,
+    /// Private keys of a home under its key-encryption key.
+    AtRestKey,
+    /// Keys of jobs under a home's key-encryption key.
+    AtRestJob,
+    /// Frames that wait on disk.
+    AtRestSpill,
 }
 
 impl Label {
@@ -125,6 +135,11 @@ impl Label {
         Self::Manifest,
         Self::Receipt,
         Self::Normaliser,
+        Self::AtRestId,
+        Self::AtRestSlot,
+        Self::AtRestKey,
+        Self::AtRestJob,
+        Self::AtRestSpill,
     ];
 
     /// The label as text.
@@ -164,6 +179,11 @@ impl Label {
             Self::Manifest => "symbolon-v1/sign/manifest",
             Self::Receipt => "symbolon-v1/sign/receipt",
             Self::Normaliser => "symbolon-v1/normaliser",
+            Self::AtRestId => "symbolon-v1/at-rest/id",
+            Self::AtRestSlot => "symbolon-v1/at-rest/slot",
+            Self::AtRestKey => "symbolon-v1/at-rest/key",
+            Self::AtRestJob => "symbolon-v1/at-rest/job",
+            Self::AtRestSpill => "symbolon-v1/at-rest/spill",
         }
     }
 

@@ -54,5 +54,5 @@ pub use load::{Keyed, LoadProgress, check, inspect, load};
 pub use payload::{PayloadColumn, PayloadLayout};
 pub use report::{QualityReport, RowList};
 pub use schema::{CsvOptions, Duplicates, Encoding, Format, InspectOptions, KeyPart, Schema, TableSpec};
-pub use sink::{JoinOutput, Written, write_join};
+pub use sink::{JoinOutput, Written, write_join, write_join_into};
 pub use source::{TableReader, open};

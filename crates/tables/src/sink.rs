@@ -17,14 +17,15 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::compute::take;
 use arrow::datatypes::{Field, Schema as ArrowSchema, SchemaRef};
 use std::fmt;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 mod part;
 mod writer;
 
-use part::PartFile;
-use writer::TableWriter;
+use part::{Meter, PartFile};
+use writer::{Output, TableWriter};
 
 /// What [`write_join`] writes and where.
 #[derive(Clone, Copy)]
@@ -44,7 +45,7 @@ pub struct JoinOutput<'a> {
     pub layout: &'a PayloadLayout,
     /// What stands before a partner's column name that an own column has already, such as `bureau_`.
     pub prefix: &'a str,
-    /// Where the result goes; there must be no file yet.
+    /// Where the result goes, for [`write_join`]: there must be no file yet. [`write_join_into`] names it in errors only.
     pub path: &'a Path,
     /// The result's format.
     pub format: Format,
@@ -81,25 +82,59 @@ const BATCH_ROWS: usize = 16_384;
 /// [`Error`] if the own table cannot be read or has changed, the payload does not fit its layout, the result exists
 /// already or cannot be written. There is no partial file then.
 pub fn write_join(output: &JoinOutput<'_>) -> Result<Written, Error> {
-    if !output.matches.is_sorted() {
-        return Err(Error::Misuse { what: "matches are in the order of the own table" });
-    }
-    let mut own = TableReader::open(output.own, output.own_columns)?;
-    let schema = joined_schema(&own.schema(), output.layout, output.prefix)?;
+    let mut source = Joined::open(output)?;
     let mut part = PartFile::create(output.path)?;
-    let result = TableWriter::new(&mut part, output.format, &schema).and_then(|mut writer| {
-        join_rows(output, &mut own, &schema, &mut writer)?;
-        writer.finish()
-    });
-    if let Err(error) = result {
+    if let Err(error) = source.write(output, &mut part) {
         // The disk's own failure says more than the writer that met it.
         return Err(part.failure().unwrap_or(error));
     }
-    if own.digest()? != output.own_digest {
-        return Err(DataError::Changed.at(&output.own.path));
-    }
+    source.check_unchanged(output)?;
     let (bytes, sha256) = part.keep()?;
     Ok(Written { rows: output.matches.len() as u64, bytes, sha256 })
+}
+
+/// The same into a writer of the caller, which need not seek: a stream that encrypts, a pipe. Bytes and digest are of
+/// what went in.
+///
+/// # Errors
+/// As [`write_join`]; what was written before the error is for the caller to throw away.
+pub fn write_join_into(output: &JoinOutput<'_>, writer: &mut (dyn Write + Send)) -> Result<Written, Error> {
+    let mut source = Joined::open(output)?;
+    let mut meter = Meter::over(writer);
+    if let Err(error) = source.write(output, &mut meter) {
+        return Err(meter.failure(output.path).unwrap_or(error));
+    }
+    source.check_unchanged(output)?;
+    let (bytes, sha256) =
+        meter.finish().map_err(|kind| Error::Environment { path: output.path.to_path_buf(), what: "writing", kind })?;
+    Ok(Written { rows: output.matches.len() as u64, bytes, sha256 })
+}
+
+/// The own table about to be read once more, and what the result looks like.
+struct Joined {
+    own: TableReader,
+    schema: SchemaRef,
+}
+
+impl Joined {
+    fn open(output: &JoinOutput<'_>) -> Result<Self, Error> {
+        if !output.matches.is_sorted() {
+            return Err(Error::Misuse { what: "matches are in the order of the own table" });
+        }
+        let own = TableReader::open(output.own, output.own_columns)?;
+        let schema = joined_schema(&own.schema(), output.layout, output.prefix)?;
+        Ok(Self { own, schema })
+    }
+
+    fn write(&mut self, output: &JoinOutput<'_>, sink: &mut dyn Output) -> Result<(), Error> {
+        let mut writer = TableWriter::new(sink, output.format, &self.schema)?;
+        join_rows(output, &mut self.own, &self.schema, &mut writer)?;
+        writer.finish()
+    }
+
+    fn check_unchanged(mut self, output: &JoinOutput<'_>) -> Result<(), Error> {
+        if self.own.digest()? == output.own_digest { Ok(()) } else { Err(DataError::Changed.at(&output.own.path)) }
+    }
 }
 
 fn join_rows(

@@ -16,7 +16,7 @@ use symbolon_tables::arrow::datatypes::{Decimal128Type, Int32Type};
 use symbolon_tables::arrow::ipc::writer::{FileWriter, StreamWriter};
 use symbolon_tables::{
     ColumnSpec, CsvOptions, Duplicates, Encoding, Format, InspectOptions, JoinOutput, KeyKind, Match, PayloadLayout,
-    Schema, TableCard, TableSpec, check, inspect, open, write_join,
+    Schema, TableCard, TableSpec, check, inspect, open, write_join, write_join_into,
 };
 use tempfile::tempdir;
 
@@ -67,6 +67,11 @@ fn own_and_partner_columns_survive_every_format() {
             format: Format::of_path(&path).unwrap(),
         };
         let written = write_join(&output).unwrap();
+        let mut bytes = Vec::new();
+        assert_eq!(write_join_into(&output, &mut bytes).unwrap(), written, "{name} into a writer");
+        assert_eq!(bytes, fs::read(&path).unwrap());
+        let full = write_join_into(&output, &mut &mut [0_u8; 9][..]).unwrap_err();
+        assert!(full.to_string().contains("writing"), "{full}");
         assert_eq!(written.rows, 4);
         let types = spec.columns.iter().cloned().chain(partner.column_specs().into_iter().map(|mut c| {
             c.name.insert_str(0, if prefix.is_empty() { "partner_" } else { prefix });

@@ -1,5 +1,7 @@
 //! `symbolon join`, `count`, `job ...` and `result ...`
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 /// What `join` and `count` have in common.
@@ -20,12 +22,13 @@ pub(crate) struct RequestArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  symbolon join
+  symbolon join -o joined.csv
   symbolon join --agreement \"Overdraft check\" --columns total_balance,risk_grade --format parquet
   symbolon join --agreement 3f9a --columns none
 
 Needs a running node (`symbolon serve`) on this home. Ctrl-C cancels the job.
-The result lies in <home>/results/<job>/ beside its manifest.")]
+The result lies encrypted in <home>/results/<job>/ beside its manifest; -o writes it out, and so does
+`symbolon result export` at any later time.")]
 pub(crate) struct JoinArgs {
     #[command(flatten)]
     pub(crate) request: RequestArgs,
@@ -38,6 +41,12 @@ pub(crate) struct JoinArgs {
     /// The result file's format
     #[arg(long, default_value = "csv", value_parser = ["csv", "parquet", "arrow"])]
     pub(crate) format: String,
+    /// Write the result, decrypted, into this file
+    #[arg(long, short, value_name = "FILE", conflicts_with = "detach")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite the output file
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
     /// The protocol [default: the first one the agreement allows for this]
     #[arg(long, value_parser = ["ecdh-oprf", "ecdh-mutual"])]
     pub(crate) protocol: Option<String>,
@@ -79,6 +88,19 @@ pub(crate) enum JobCommand {
         /// The job's id, or its first hex digits
         job: String,
     },
+    /// Delete what an ended job left: destroy the key of its result and remove its files
+    #[command(after_help = "\
+Example:
+  symbolon job delete 5c2e
+
+No copy of the encrypted result can be read after this. Sizes, times and the manifest stay in state.db.")]
+    Delete {
+        /// The job's id, or its first hex digits
+        job: String,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 /// `symbolon result ...`
@@ -92,5 +114,40 @@ Examples:
     Show {
         /// The job's id, or its first hex digits [default: the newest with a result]
         job: Option<String>,
+    },
+    /// Write a job's result, decrypted, into a file
+    #[command(after_help = "\
+Examples:
+  symbolon result export 5c2e -o joined.csv
+  symbolon result export -o joined.csv        # the newest
+
+The file appears under its name only after all of it has been checked against the manifest.")]
+    Export {
+        /// The job's id, or its first hex digits [default: the newest with a result]
+        job: Option<String>,
+        /// The file to write
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+        /// Overwrite the output file
+        #[arg(long)]
+        force: bool,
+    },
+    /// Print a job's result, decrypted, to standard output
+    #[command(after_help = "\
+Example:
+  symbolon result cat 5c2e | head
+
+All of it is checked against the manifest before the first byte is printed.")]
+    Cat {
+        /// The job's id, or its first hex digits [default: the newest with a result]
+        job: Option<String>,
+    },
+    /// Delete a job's result: the same as `symbolon job delete`
+    Delete {
+        /// The job's id, or its first hex digits
+        job: String,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
     },
 }

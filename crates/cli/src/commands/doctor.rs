@@ -72,6 +72,7 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<Report, F
     match context.open().await {
         Ok(home) => {
             checks.push(Check::ok("keys", "keys and configuration", "readable by their owner only, and consistent"));
+            checks.push(keys_at_rest(&home)?);
             checks.extend(permissions(&context.home));
             checks.push(policies(&home).await?);
             checks.push(running(&home).await);
@@ -135,6 +136,22 @@ fn disk(home: &Path) -> Check {
         DISK_FAIL_BYTES..DISK_WARN_BYTES => check.warning(repair),
         _ => check,
     }
+}
+
+/// How the private keys lie on the disk.
+fn keys_at_rest(home: &Home) -> Result<Check, Failure> {
+    let protection = home.key_protection()?;
+    let found = match (protection.protection, protection.in_token) {
+        ("plain", _) => "plain, protected by file permissions alone".to_owned(),
+        (_, true) => "in the token".to_owned(),
+        (word, false) => format!("sealed ({word})"),
+    };
+    let check = Check::ok("keys_at_rest", "private keys", found);
+    Ok(if protection.open {
+        check.warning("the keys lie open after a change that was cut short: repeat `symbolon key protect`")
+    } else {
+        check
+    })
 }
 
 /// The directories others should not look into. The key files themselves are refused at opening when exposed.

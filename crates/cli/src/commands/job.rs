@@ -1,5 +1,7 @@
 //! `symbolon join`, `count` and `job ...`
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use symbolon_node::control_client::{ControlClient, JobReport, JobRequest};
 use symbolon_node::home::Home;
@@ -21,6 +23,7 @@ pub(crate) async fn run(command: JobCommand, context: &Context) -> Result<Report
         JobCommand::Show { job } => show(&job, context).await,
         JobCommand::Watch { job } => watch(&job, context).await,
         JobCommand::Cancel { job } => cancel(&job, context).await,
+        JobCommand::Delete { job, yes } => result::delete(&context.open().await?, &job, yes, context).await,
     }
 }
 
@@ -46,7 +49,8 @@ pub(crate) async fn join(args: JoinArgs, context: &Context) -> Result<Report, Fa
         own_columns: args.own_columns,
         output: Some(format),
     };
-    start(request, &args.request, &stored, (&home, client), context).await
+    let output = args.output.as_deref().map(|path| (path, args.force));
+    start(request, &args.request, &stored, (&home, client), output, context).await
 }
 
 pub(crate) async fn count(args: CountArgs, context: &Context) -> Result<Report, Failure> {
@@ -62,7 +66,7 @@ pub(crate) async fn count(args: CountArgs, context: &Context) -> Result<Report, 
         result: Some(ResultKind::Count),
         ..JobRequest::default()
     };
-    start(request, &args.request, &stored, (&home, client), context).await
+    start(request, &args.request, &stored, (&home, client), None, context).await
 }
 
 /// Whether some rule gives us the partner's columns.
@@ -87,8 +91,12 @@ async fn start(
     args: &RequestArgs,
     stored: &Stored,
     (home, mut client): (&Home, ControlClient),
+    output: Option<(&Path, bool)>,
     context: &Context,
 ) -> Result<Report, Failure> {
+    if let Some((path, force)) = output {
+        result::check_output(path, force)?;
+    }
     let protocol = request.protocol.map(Protocol::as_str).unwrap_or_default();
     let job = client.create_job(request).await?;
     context.output.note(&format!("job {job}: {protocol} with {} under \"{}\"", stored.peer_name(), stored.title()));
@@ -101,7 +109,7 @@ async fn start(
         context.output.note("cancelling");
         client.cancel(&job).await
     });
-    finish(&end.await?, &job, home).await
+    finish(&end.await?, &job, home, output).await
 }
 
 async fn watch(job: &str, context: &Context) -> Result<Report, Failure> {
@@ -117,7 +125,7 @@ async fn watch(job: &str, context: &Context) -> Result<Report, Failure> {
         end = follow(reports, context, async || Ok(())) => end?,
         _ = tokio::signal::ctrl_c() => return Err(left()),
     };
-    finish(&end, &job, &home).await
+    finish(&end, &job, &home, None).await
 }
 
 /// Shows the reports until the last one and returns it. Ctrl-C runs `interrupted` and keeps following.
@@ -192,9 +200,13 @@ fn tick(report: &JobReport) -> Tick {
 }
 
 /// What the end of a job means: a result to show, or a failure with its exit code.
-async fn finish(end: &JobReport, job: &str, home: &Home) -> Result<Report, Failure> {
+async fn finish(end: &JobReport, job: &str, home: &Home, output: Option<(&Path, bool)>) -> Result<Report, Failure> {
     if end.state == JobState::Done {
-        return result::of_job(home, job).await;
+        if let Some((path, force)) = output {
+            let hint = format!("the job is done: symbolon result export {job} -o FILE");
+            result::write_out(home, job, path, force).await.map_err(|failure| failure.hint(hint))?;
+        }
+        return result::of_job(home, job, output.map(|(path, _)| path)).await;
     }
     let failure = end.failure.as_ref();
     let reason = failure.map_or("CANCELLED", |failure| failure.reason.as_str());
@@ -242,6 +254,7 @@ async fn list(limit: u32, context: &Context) -> Result<Report, Failure> {
 async fn show(job: &str, context: &Context) -> Result<Report, Failure> {
     let home = context.open().await?;
     let job = home.job_show(job).await?;
+    let deleted_at = home.job_deleted_at(job.id).await?;
     let mut pairs = vec![
         ("job", job.id.to_string()),
         ("state", job.state.to_string()),
@@ -255,13 +268,16 @@ async fn show(job: &str, context: &Context) -> Result<Report, Failure> {
     pairs.extend(job.rows_own.map(|rows| ("rows declared", number(rows))));
     pairs.extend(job.rows_peer.map(|rows| ("rows of the peer", number(rows))));
     pairs.extend(job.finished_at.map(|at| ("ended", at.to_rfc3339())));
+    pairs.extend(deleted_at.map(|at| ("deleted", at.to_rfc3339())));
     if let Some(failure) = &job.failure {
         let described = Failure::of_job(&failure.reason, failure.incident.as_deref());
         pairs.push(("reason", failure.reason.clone()));
         pairs.push(("that is", described.message));
         pairs.extend(described.hint.map(|hint| ("what to do", hint)));
     }
-    Ok(Report::new(text::facts(&pairs), json!({ "job": json_of(&job) })))
+    let mut json = json_of(&job);
+    json["deleted_at"] = json!(deleted_at.map(|at| at.to_rfc3339()));
+    Ok(Report::new(text::facts(&pairs), json!({ "job": json })))
 }
 
 pub(crate) fn json_of(job: &JobRecord) -> Value {

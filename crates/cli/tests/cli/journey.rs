@@ -86,16 +86,16 @@ fn the_two_nodes_script_joins_the_us_tables() {
     for words in ["What leaves your house", "Credit Bureau learned", "rows of the result", "16,673", "usable keys"] {
         assert!(stdout.contains(words), "{words:?} in:\n{stdout}");
     }
-    let line = stdout.lines().find(|line| line.starts_with("result ")).expect("the result's path is printed");
-    let result = Path::new(line.split_whitespace().last().expect("a path"));
-    let joined: Vec<_> = read(result, &US_COLUMNS).into_iter().map(normal).collect();
+    let line = stdout.lines().find(|line| line.starts_with("manifest ")).expect("the manifest's path is printed");
+    let manifest = Path::new(line.split_whitespace().last().expect("a path"));
+    let joined: Vec<_> = read(&folder.path().join("joined.csv"), &US_COLUMNS).into_iter().map(normal).collect();
     let expected: Vec<_> = read(&data("expected_join.csv"), &US_COLUMNS).into_iter().map(normal).collect();
     assert_eq!(joined.len(), 16_673);
     assert!(joined == expected, "the join equals expected_join.csv row for row, value for value");
     let total: i64 = joined.iter().map(|row| row[3].parse::<i64>().expect("hundredths")).sum();
     assert_eq!(total, 244_260_200_984);
 
-    let manifest = std::fs::read_to_string(result.with_file_name("manifest.json")).expect("a manifest");
+    let manifest = std::fs::read_to_string(manifest).expect("a manifest");
     let manifest: serde_json::Value = serde_json::from_str(&manifest).expect("JSON");
     assert_eq!(manifest["matched"].as_u64().or(manifest["file"]["rows"].as_u64()), Some(16_673));
     assert!(!manifest["leakage"]["peer"]["learns"].as_array().expect("a list").is_empty());
@@ -112,7 +112,9 @@ fn the_cn_tables_join_to_parquet() {
     let get = "overdue_amount,days_past_due,open_loans,last_default";
     world.conclude(&world.draft(&["--get", get]));
 
-    let answer = world.bank.json(&["join", "--format", "parquet", "--own-columns", "application_id,resident_id"]);
+    let out = world.file("joined.parquet");
+    let own = "application_id,resident_id";
+    let answer = world.bank.json(&["join", "--format", "parquet", "--own-columns", own, "-o", &out]);
     assert_eq!(answer["result"]["rows"], 4_800);
     let columns = ["application_id", "resident_id", "overdue_amount", "days_past_due", "open_loans", "last_default"];
     let file = answer["result"]["file"].as_str().expect("a path");

@@ -7,4 +7,5 @@ mod envelope;
 mod journey;
 mod output;
 mod policy;
+mod protect;
 mod support;

@@ -60,6 +60,9 @@ impl Home {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(symbolon());
         command.env_remove("SYMBOLON_HOME").arg("--home").arg(&self.path).args(arguments).stdin(Stdio::null());
+        // Variables every command on this home gets.
+        let variables = std::fs::read_to_string(self.path.with_extension("env")).unwrap_or_default();
+        command.envs(variables.lines().filter_map(|line| line.split_once('=')));
         command
     }
 
@@ -81,6 +84,15 @@ impl Home {
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let arguments: Vec<&str> = ["--json"].iter().chain(arguments).copied().collect();
         serde_json::from_str(&self.ok(&arguments).stdout).expect("one JSON document")
+    }
+
+    /// Makes the home anew with its keys protected in another way; `variables` are those of every later command.
+    pub(crate) fn init_protected(&self, arguments: &[&str], variables: &[(&str, &str)]) {
+        std::fs::remove_dir_all(&self.path).expect("a home to be replaced");
+        let lines: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        std::fs::write(self.path.with_extension("env"), lines.concat()).expect("writable");
+        let all = [&["init", "--name", self.name, "--endpoint", "127.0.0.1:1", "--protect"], arguments].concat();
+        self.ok(&all);
     }
 
     /// Starts `symbolon serve` on a port the system chooses.

@@ -34,6 +34,7 @@ pub struct Limits {
     pub compute_threads: usize,
     pub rows_max: u64,
     pub payload_bytes_max: u32,
+    pub results_days_max: u64,
 }
 
 /// The limits as the file has them.
@@ -64,6 +65,7 @@ pub(super) struct RawLimits {
     compute_threads: u64,
     rows_max: u64,
     payload_bytes_max: u64,
+    results_days_max: u64,
 }
 
 impl Default for RawLimits {
@@ -93,6 +95,7 @@ impl Default for RawLimits {
             compute_threads: 0,
             rows_max: 1 << 26,
             payload_bytes_max: 4096,
+            results_days_max: 0,
         }
     }
 }
@@ -123,6 +126,7 @@ pub(super) const COMMENTS: &[(&str, &str)] = &[
     ("compute_threads", "Threads for computation; 0 takes every core."),
     ("rows_max", "Rows of one table in one job."),
     ("payload_bytes_max", "Bytes of the joined columns of one row."),
+    ("results_days_max", "Days a result is kept before its key is destroyed; 0 keeps it until it is deleted."),
 ];
 
 impl TryFrom<RawLimits> for Limits {
@@ -169,6 +173,7 @@ impl TryFrom<RawLimits> for Limits {
             compute_threads: size("limits.compute_threads", raw.compute_threads, 0, 1 << 12)?,
             rows_max: number("limits.rows_max", raw.rows_max, 1, 1 << 32)?,
             payload_bytes_max: word("limits.payload_bytes_max", raw.payload_bytes_max, 0, 1 << 16)?,
+            results_days_max: number("limits.results_days_max", raw.results_days_max, 0, 36_500)?,
         };
         if limits.message_bytes_max < limits.frame_bytes_max + 1024 {
             let expected = "at least frame_bytes_max + 1024";

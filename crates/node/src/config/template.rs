@@ -21,7 +21,8 @@ pub(super) fn render(institution: &str, listen: &str, advertise: &str) -> String
         "# A control port over TCP, for operators with one of the certificates named, and for nobody else.\n",
     );
     text.push_str("# [control.tcp]\n# listen = \"127.0.0.1:7444\"\n# operators = [\"operators/alice.crt\"]\n\n");
-    text.push_str("[telemetry]\n");
+    text.push_str(&crate::keystore::KeySettings::default().to_toml());
+    text.push_str("\n[telemetry]\n");
     let format = toml::Value::try_from(telemetry.format).ok();
     let format = format.as_ref().and_then(toml::Value::as_str).unwrap_or("text");
     entry(&mut text, "Form of the log on stderr: text or json (override: SYMBOLON_LOG_FORMAT).", "format", format);

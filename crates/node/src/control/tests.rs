@@ -110,6 +110,34 @@ async fn tables_and_peers_are_managed_over_the_socket() {
     node.end().await;
 }
 
+/// The content of a result as it comes over the socket.
+async fn export(client: &mut ControlServiceClient<Channel>, job: &str) -> Result<Vec<u8>, Status> {
+    let request = v1::ExportResultRequest { job_id: job.to_owned() };
+    let mut parts = client.export_result(request).await?.into_inner();
+    let mut content = Vec::new();
+    while let Some(part) = parts.message().await? {
+        content.extend(part.content);
+    }
+    Ok(content)
+}
+
+/// A changed file gives nothing, a deleted one is gone, and what was counted stays.
+async fn delete(client: &mut ControlServiceClient<Channel>, job: &str, path: &str) {
+    let reason = |status: Status| status.get_error_details().error_info().unwrap().reason.clone();
+    let whole = std::fs::read(path).unwrap();
+    std::fs::write(path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(reason(export(client, job).await.unwrap_err()), "RESULT_CHANGED");
+    std::fs::write(path, whole).unwrap();
+    let request = v1::DeleteJobRequest { id: job.to_owned() };
+    let deleted = client.delete_job(request.clone()).await.unwrap().into_inner();
+    assert_eq!(deleted.job.unwrap().id, job);
+    assert_eq!(client.delete_job(request).await.unwrap().into_inner().deleted_at, deleted.deleted_at);
+    assert!(!Path::new(path).exists());
+    assert_eq!(reason(export(client, job).await.unwrap_err()), "RESULT_DELETED");
+    let shown = client.get_result(v1::GetResultRequest { job_id: job.to_owned() }).await.unwrap().into_inner();
+    assert_eq!((shown.rows, shown.deleted_at, shown.path.as_str()), (2, deleted.deleted_at, ""));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_carry_reason_and_remedy() {
     let pair = Pair::new().await;
@@ -188,11 +216,12 @@ async fn an_agreement_is_proposed_signed_and_run_between_two_nodes() {
 
     let result = bank_client.get_result(v1::GetResultRequest { job_id: job.id.clone() }).await.unwrap().into_inner();
     assert_eq!((result.rows, result.matched), (2, Some(2)));
-    let rows = std::fs::read_to_string(&result.path).unwrap();
+    let rows = String::from_utf8(export(&mut bank_client, &job.id).await.unwrap()).unwrap();
     assert_eq!(rows.lines().collect::<Vec<_>>(), ["id,name,grade", "2,Bob,A", "3,Cy,B"]);
     let manifest: crate::result::Manifest = serde_json::from_str(&result.manifest_json).unwrap();
     assert_eq!((manifest.own.name.as_str(), manifest.peer.name.as_str()), ("bank", "bureau"));
     assert_eq!(std::fs::read_to_string(&result.manifest_path).unwrap(), result.manifest_json);
+    delete(&mut bank_client, &job.id, &result.path).await;
     for home in [&pair.bank, &pair.bureau] {
         let spent = home.agreement_show(&id).await.unwrap().spent;
         assert_eq!((spent.runs, spent.rows), (1, 3), "both books agree");

@@ -310,7 +310,7 @@ pub(crate) fn progress(progress: &JobProgress) -> v1::WatchJobResponse {
 }
 
 pub(crate) fn result(view: ResultView) -> v1::GetResultResponse {
-    let format = view.file_path.as_deref().and_then(|path| Format::of_path(path).ok());
+    let format = view.manifest.file.as_ref().and_then(|file| crate::result::sealed::format_of(&file.name));
     v1::GetResultResponse {
         path: view.file_path.map(|path| path.display().to_string()).unwrap_or_default(),
         format: to_file_format(format).into(),
@@ -318,6 +318,7 @@ pub(crate) fn result(view: ResultView) -> v1::GetResultResponse {
         matched: view.record.matched,
         manifest_json: view.record.manifest,
         manifest_path: view.manifest_path.display().to_string(),
+        deleted_at: view.record.deleted_at.map(time_text).unwrap_or_default(),
     }
 }
 

@@ -410,6 +410,72 @@ const REASONS: &[Entry] = &[
         "a key lies in a token that does not answer or does not sign",
         "check that the token is there and its module and PIN in node.toml are right, then start again",
     ),
+    (
+        "KEYS_LOCKED",
+        Class::Config,
+        "the private keys are protected and nothing to open them with was given",
+        "run it on a terminal, or name the passphrase with SYMBOLON_PASSPHRASE_FILE or SYMBOLON_PASSPHRASE_FD",
+    ),
+    (
+        "PASSPHRASE_WRONG",
+        Class::Config,
+        "the private keys do not open with this passphrase, or their file was changed",
+        "give the right passphrase; when it is right, restore keys/at-rest.key from your backup",
+    ),
+    (
+        "PASSPHRASE_SHORT",
+        Class::Misuse,
+        "the new passphrase is too short",
+        "choose a longer one, such as six random words; nothing was changed",
+    ),
+    (
+        "PASSPHRASE_MISSING",
+        Class::Misuse,
+        "a new passphrase is needed, and none was given",
+        "run it on a terminal, or name a file with SYMBOLON_NEW_PASSPHRASE_FILE; nothing was changed",
+    ),
+    (
+        "CREDENTIAL_MISSING",
+        Class::Config,
+        "the keys open by a systemd credential, and there is none",
+        "put LoadCredentialEncrypted=symbolon.passphrase:FILE into the unit and start it by systemd",
+    ),
+    (
+        "KEY_UNPROTECTED",
+        Class::Config,
+        "a private key lies open although the keys of the home are protected",
+        "find out who put it there; restore the sealed one from your backup",
+    ),
+    (
+        "JOB_KEY_FOREIGN",
+        Class::Environment,
+        "the key of a job is of another home or was changed",
+        "restore state.db and keys from the same backup",
+    ),
+    (
+        "RESULT_CHANGED",
+        Class::Environment,
+        "the file of a result is not the one that was written for its job",
+        "restore it, state.db and keys from the same backup, or run the job again",
+    ),
+    (
+        "RESULT_DELETED",
+        Class::NotFound,
+        "the result was deleted and its key destroyed",
+        "run the job again if the agreement allows it",
+    ),
+    (
+        "TOKEN_FAILED",
+        Class::Environment,
+        "the token that holds the keys fails",
+        "check module, token and label under [keys.pkcs11] in node.toml, and that the token is plugged in",
+    ),
+    (
+        "PIN_REFUSED",
+        Class::Config,
+        "the token refuses the PIN",
+        "give the right PIN; tokens lock themselves after a few wrong ones",
+    ),
     ("KEY_MISMATCH", Class::Config, "certificate and key do not belong together", "restore both from the same backup"),
     (
         "CERTIFICATE_NAMES",
@@ -525,6 +591,27 @@ mod tests {
         assert_eq!(describe("NEVER_HEARD_OF"), None);
     }
 
+    /// The errors of keys.
+    fn of_keys() -> Vec<Error> {
+        let path = || std::path::PathBuf::from("/x");
+        vec![
+            KeysError::Exposed { path: path() }.into(),
+            KeysError::Malformed { path: path(), expected: "key" }.into(),
+            KeysError::Mismatch.into(),
+            KeysError::Certificate.into(),
+            KeysError::Locked.into(),
+            KeysError::WrongPassphrase.into(),
+            KeysError::PassphraseShort { min: 8 }.into(),
+            KeysError::NoNewPassphrase.into(),
+            KeysError::NoCredential.into(),
+            KeysError::Unprotected { path: path() }.into(),
+            KeysError::JobKey.into(),
+            KeysError::Token { what: "fails" }.into(),
+            KeysError::PinRefused.into(),
+            symbolon_primitives::Error::KeyUnavailable.into(),
+        ]
+    }
+
     #[test]
     fn every_error_has_a_documented_reason() {
         let path = || std::path::PathBuf::from("p");
@@ -566,14 +653,12 @@ mod tests {
             ConfigError::HomeExists { home: path() }.into(),
             ConfigError::HomeInUse { home: path() }.into(),
             ConfigError::Policies { failure: symbolon_policy::cedar::LoadError::default() }.into(),
-            KeysError::Exposed { path: path() }.into(),
-            KeysError::Malformed { path: path(), expected: "key" }.into(),
-            KeysError::Mismatch.into(),
-            KeysError::Certificate.into(),
             Environment::DiskFull { path: path() }.into(),
             Environment::File { action: crate::error::FileAction::Read, path: path(), source: io() }.into(),
             Environment::NotText { path: path() }.into(),
             Environment::Corrupt { what: "row" }.into(),
+            Environment::ResultChanged { path: path() }.into(),
+            Error::ResultDeleted,
             Environment::Entropy.into(),
             Environment::Listen { what: "peer port", source: io() }.into(),
             Environment::Tls.into(),
@@ -588,7 +673,7 @@ mod tests {
             Error::Cancelled,
             Error::Interrupted,
         ];
-        for error in errors {
+        for error in errors.into_iter().chain(of_keys()) {
             let described = describe(error.reason()).unwrap_or_else(|| panic!("{error:?}"));
             assert_eq!(described.class, error.class());
             assert!(!error.remedy().is_empty(), "{error:?}");

@@ -79,6 +79,42 @@ pub enum KeysError {
     /// The certificate does not belong to the key.
     #[error("keys/tls.crt does not belong to keys/tls.key")]
     Mismatch,
+    /// The keys are protected and nothing to open them with was given.
+    #[error("the private keys are protected by a passphrase or PIN, and none was given")]
+    Locked,
+    /// The keys do not open.
+    #[error("the private keys do not open: the passphrase is wrong, or keys/at-rest.key was changed")]
+    WrongPassphrase,
+    /// A new passphrase is too short.
+    #[error("the passphrase has fewer than {min} bytes")]
+    PassphraseShort {
+        /// The fewest allowed.
+        min: usize,
+    },
+    /// A new passphrase is wanted and none was given.
+    #[error("a new passphrase is needed, and none was given")]
+    NoNewPassphrase,
+    /// systemd gave no credential.
+    #[error("systemd gave this process no credential \"symbolon.passphrase\"")]
+    NoCredential,
+    /// A private key lies open in a home whose keys are protected.
+    #[error("{} is not sealed, yet the keys of this home are protected", path.display())]
+    Unprotected {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key of a job does not open.
+    #[error("the key of this job is not one of this home, or was changed")]
+    JobKey,
+    /// The token fails.
+    #[error("the token {what}")]
+    Token {
+        /// What it does.
+        what: &'static str,
+    },
+    /// The token refuses the PIN.
+    #[error("the token refuses the PIN")]
+    PinRefused,
     /// A certificate cannot be made from the names given.
     #[error("no certificate can be made for these names")]
     Certificate,
@@ -153,6 +189,12 @@ pub enum Environment {
         /// The column or record.
         what: &'static str,
     },
+    /// The file of a result is not the one that was written.
+    #[error("{} is not the file that was written for this job", path.display())]
+    ResultChanged {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system gave no randomness.
     #[error("the system gives no randomness")]
     Entropy,
@@ -193,6 +235,15 @@ impl KeysError {
             Self::Malformed { .. } => "KEY_MALFORMED",
             Self::Mismatch => "KEY_MISMATCH",
             Self::Certificate => "CERTIFICATE_NAMES",
+            Self::Locked => "KEYS_LOCKED",
+            Self::WrongPassphrase => "PASSPHRASE_WRONG",
+            Self::PassphraseShort { .. } => "PASSPHRASE_SHORT",
+            Self::NoNewPassphrase => "PASSPHRASE_MISSING",
+            Self::NoCredential => "CREDENTIAL_MISSING",
+            Self::Unprotected { .. } => "KEY_UNPROTECTED",
+            Self::JobKey => "JOB_KEY_FOREIGN",
+            Self::Token { .. } => "TOKEN_FAILED",
+            Self::PinRefused => "PIN_REFUSED",
         }
     }
 }
@@ -206,6 +257,7 @@ impl Environment {
             Self::Database { .. } => "DATABASE_FAILED",
             Self::Migration { .. } => "DATABASE_VERSION",
             Self::Corrupt { .. } => "DATABASE_CORRUPT",
+            Self::ResultChanged { .. } => "RESULT_CHANGED",
             Self::Entropy => "NO_RANDOMNESS",
             Self::Listen { .. } => "LISTEN_FAILED",
             Self::Tls => "TLS_SETUP",

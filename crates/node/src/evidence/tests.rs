@@ -16,8 +16,13 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let now = SystemClock.now();
-        let keys = Keys::create(&dir.path().join("keys"), "North Bank", &["localhost".to_owned()], now).unwrap();
+        let keys = crate::keys::tests::plain_keys(
+            &dir.path().join("keys"),
+            "North Bank",
+            &["localhost".to_owned()],
+            SystemClock.now(),
+        )
+        .unwrap();
         Self { dir, keys: Arc::new(keys) }
     }
 

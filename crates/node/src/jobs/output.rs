@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use symbolon_policy::{Permit, ResultKind};
 use symbolon_psi::{Outcome, Output, SessionSpec, TranscriptHashes};
-use symbolon_tables::{Format, JoinOutput, Match, PayloadLayout, write_join};
+use symbolon_tables::{Format, JoinOutput, Match, PayloadLayout, write_join_into};
 
 use super::deal::Deal;
 use super::run::Own;
@@ -14,7 +14,7 @@ use crate::error::{Error, Refused};
 use crate::home::Home;
 use crate::ops::blocking;
 use crate::result::{
-    MANIFEST_FORMAT, Manifest, ManifestFile, ManifestLeakage, ManifestNormaliser, ManifestSide, ManifestTranscript,
+    MANIFEST_FORMAT, Manifest, ManifestLeakage, ManifestNormaliser, ManifestSide, ManifestTranscript, SealingContext,
     Writer, manifest_time,
 };
 use crate::store::{JobRecord, ResultRecord};
@@ -64,8 +64,9 @@ fn write_now(run: Finished) -> Result<Done, Error> {
     if learned.matched < permit.intersection_min {
         return Err(Refused::BelowMinimum.into());
     }
-    let mut writer = Writer::begin(home.settings(), job.id)?;
-    let file = match &learned.rows {
+    let mut writer = Writer::begin(home.settings(), home.key_store().at_rest(), job.id)?;
+    let mut manifest = manifest(&home, &job, &deal, &own, &spec, transcript, learned.matched);
+    manifest.file = match &learned.rows {
         Some((matches, payload)) => {
             let layout = match deal.result {
                 ResultKind::Enrich => convert::payload_layout(&permit.columns)?,
@@ -74,7 +75,9 @@ fn write_now(run: Finished) -> Result<Done, Error> {
             let format = job.output.unwrap_or(Format::Csv);
             let all = || own.table.spec.columns.iter().map(|column| column.name.clone()).collect();
             let own_columns = if job.own_columns.is_empty() { all() } else { job.own_columns.clone() };
-            let written = write_join(&JoinOutput {
+            let mut file = writer.file(format, &SealingContext::of(&manifest))?;
+            let path = file.path().to_path_buf();
+            let output = JoinOutput {
                 own: &own.table.spec,
                 own_digest: own.keyed.digest,
                 own_columns: &own_columns,
@@ -82,14 +85,14 @@ fn write_now(run: Finished) -> Result<Done, Error> {
                 payload,
                 layout: &layout,
                 prefix: &prefix(&job.peer),
-                path: &writer.file_path(format),
+                path: &path,
                 format,
-            })?;
-            Some(Writer::describe(format, &written))
+            };
+            let written = write_join_into(&output, &mut file)?;
+            Some(file.describe(&written)?)
         }
         None => None,
     };
-    let manifest = manifest(&home, &job, &deal, &own, &spec, transcript, learned.matched, file);
     let record = writer.finish(&manifest)?;
     Ok(Done { record: Some(record), writer: Some(writer) })
 }
@@ -127,7 +130,7 @@ fn prefix(peer: &str) -> String {
     peer.to_lowercase().chars().map(plain).chain(['_']).collect()
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a part of the manifest and used once")]
+/// The manifest without its file.
 fn manifest(
     home: &Home,
     job: &JobRecord,
@@ -136,7 +139,6 @@ fn manifest(
     spec: &SessionSpec,
     transcript: TranscriptHashes,
     matched: u64,
-    file: Option<ManifestFile>,
 ) -> Manifest {
     let terms = deal.signed.agreement().terms();
     let side = |party: &symbolon_policy::Party, rows_declared, table_sha256| ManifestSide {
@@ -172,7 +174,7 @@ fn manifest(
             version: terms.normaliser.version.as_str().to_owned(),
             digest: terms.normaliser.digest.to_string(),
         },
-        file,
+        file: None,
         transcript: Some(ManifestTranscript {
             sent: hex::encode(transcript.sent),
             received: hex::encode(transcript.received),

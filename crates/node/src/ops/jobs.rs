@@ -23,7 +23,7 @@ pub struct ResultView {
     pub record: ResultRecord,
     /// The manifest.
     pub manifest: Manifest,
-    /// The absolute path of the file; a count has none.
+    /// The absolute path of the file, encrypted as it lies there; a count has none, and neither has a deleted result.
     pub file_path: Option<PathBuf>,
     /// The absolute path of the manifest.
     pub manifest_path: PathBuf,
@@ -61,7 +61,11 @@ impl Home {
         let manifest = serde_json::from_str(&record.manifest).map_err(|_| Environment::Corrupt { what: "manifest" })?;
         Ok(ResultView {
             job: job.id,
-            file_path: record.file.as_ref().map(|file| record.directory.join(file)),
+            file_path: record
+                .file
+                .as_ref()
+                .filter(|_| record.deleted_at.is_none())
+                .map(|file| record.directory.join(file)),
             manifest_path: manifest_path(&record),
             manifest,
             record,

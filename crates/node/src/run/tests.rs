@@ -93,7 +93,8 @@ async fn the_control_port_is_for_named_operators_only() {
     let pair = Pair::new().await;
     let keys = |name: &str| {
         let dir = pair.dir.path().join(name);
-        let keys = Keys::create(&dir, name, &["127.0.0.1".to_owned()], pair.bank.clock().now()).unwrap();
+        let keys =
+            crate::keys::tests::plain_keys(&dir, name, &["127.0.0.1".to_owned()], pair.bank.clock().now()).unwrap();
         (keys, dir.join("tls.crt"))
     };
     let ((alice, alice_certificate), (mallory, _)) = (keys("alice"), keys("mallory"));

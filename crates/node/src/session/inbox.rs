@@ -2,9 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
+use symbolon_primitives::kdf::Label;
+use symbolon_primitives::secret::Seed;
+use symbolon_primitives::stream::{Decryptor, Encryptor, sealed_bytes};
 use symbolon_psi::{Frame, Limits};
 
 use crate::error::{Environment, Error, FileAction};
@@ -95,13 +99,17 @@ impl Inbox {
     }
 }
 
-/// A file without a name: it is gone when it is closed, also by a crash.
+/// A file without a name: it is gone when it is closed, also by a crash. Each frame in it is encrypted for its place
+/// under a key that is never written anywhere, so what the disk keeps of it is of use to nobody.
 #[derive(Debug)]
 struct Spill {
     file: File,
     path: PathBuf,
+    key: Seed,
     read_at: u64,
     write_at: u64,
+    read_next: u64,
+    write_next: u64,
 }
 
 const LENGTH_BYTES: u64 = 4;
@@ -119,10 +127,19 @@ impl Spill {
         let mut options = std::fs::OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path).map_err(failed(&path))?;
         std::fs::remove_file(&path).map_err(failed(&path))?;
-        Ok(Self { file, path, read_at: 0, write_at: 0 })
+        Ok(Self { file, path, key: Seed::random()?, read_at: 0, write_at: 0, read_next: 0, write_next: 0 })
+    }
+
+    fn context(number: u64) -> Vec<u8> {
+        [Label::AtRestSpill.as_bytes(), &number.to_be_bytes()].concat()
     }
 
     fn write(&mut self, wire: &[u8], bytes_max: u64) -> Result<(), Error> {
+        let mut sealed = Vec::with_capacity(usize::try_from(sealed_bytes(wire.len() as u64)).unwrap_or_default());
+        let mut stream = Encryptor::new(&mut sealed, &self.key, &Self::context(self.write_next))?;
+        stream.write_all(wire).map_err(symbolon_primitives::Error::from)?;
+        stream.finish()?;
+        let wire = sealed.as_slice();
         let waiting = self.write_at - self.read_at + LENGTH_BYTES + wire.len() as u64;
         if waiting > bytes_max {
             return Err(Error::LimitExceeded { what: "bytes waiting on disk", max: bytes_max, got: waiting });
@@ -136,6 +153,7 @@ impl Spill {
             Environment::File { action: FileAction::Write, path: self.path.clone(), source }
         })?;
         self.write_at += LENGTH_BYTES + wire.len() as u64;
+        self.write_next += 1;
         Ok(())
     }
 
@@ -146,10 +164,76 @@ impl Spill {
         let mut wire = vec![0_u8; u32::from_be_bytes(length) as usize];
         self.file.read_exact_at(&mut wire, self.read_at + LENGTH_BYTES).map_err(failed)?;
         self.read_at += LENGTH_BYTES + wire.len() as u64;
-        Ok(wire)
+        let mut stream = Decryptor::new(wire.as_slice(), &self.key, &Self::context(self.read_next))?;
+        self.read_next += 1;
+        let mut frame = Vec::with_capacity(wire.len());
+        stream.read_to_end(&mut frame).map_err(symbolon_primitives::Error::from)?;
+        Ok(frame)
     }
 
     const fn pending(&self) -> bool {
         self.read_at < self.write_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES_MAX: u64 = 1 << 20;
+
+    fn spill() -> (tempfile::TempDir, Spill) {
+        let dir = tempfile::tempdir().unwrap();
+        let spill = Spill::create(&dir.path().join("spill")).unwrap();
+        (dir, spill)
+    }
+
+    fn raw(spill: &Spill) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(spill.write_at).unwrap()];
+        spill.file.read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn frames_come_back_in_order_and_lie_encrypted() {
+        let (dir, mut spill) = spill();
+        let frames: Vec<Vec<u8>> = (1..6_u8).map(|byte| vec![byte; usize::from(byte) * 5_000]).collect();
+        for frame in &frames {
+            spill.write(frame, BYTES_MAX).unwrap();
+        }
+        let bytes = raw(&spill);
+        assert!(!bytes.windows(8).any(|window| window.iter().all(|byte| *byte == window[0])));
+        assert_eq!(std::fs::read_dir(dir.path().join("spill")).unwrap().count(), 0, "the file has no name");
+        for frame in &frames {
+            assert!(spill.pending());
+            assert_eq!(spill.read().unwrap(), *frame);
+        }
+        assert!(!spill.pending());
+        assert!(!format!("{spill:?}").contains(&hex::encode(&spill.key.expose()[..4])));
+    }
+
+    #[test]
+    fn changed_and_exchanged_frames_are_found() {
+        let (_dir, mut spill) = spill();
+        for byte in [1_u8, 2] {
+            spill.write(&[byte; 100], BYTES_MAX).unwrap();
+        }
+        let bytes = raw(&spill);
+        for at in (4..bytes.len() / 2).step_by(5) {
+            spill.file.write_all_at(&[bytes[at] ^ 1], at as u64).unwrap();
+            assert!(spill.read().is_err(), "byte {at}");
+            (spill.read_at, spill.read_next) = (0, 0);
+            spill.file.write_all_at(&bytes, 0).unwrap();
+        }
+        let (first, second) = bytes.split_at(bytes.len() / 2);
+        spill.file.write_all_at(&[second, first].concat(), 0).unwrap();
+        assert!(spill.read().is_err(), "two frames of one length changed places");
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let (_dir, mut spill) = spill();
+        spill.write(&[1; 100], 300).unwrap();
+        assert!(matches!(spill.write(&[1; 100], 300), Err(Error::LimitExceeded { max: 300, .. })));
     }
 }

@@ -17,6 +17,7 @@ use crate::error::{Environment, Error};
 use crate::files;
 
 mod decisions;
+mod job_keys;
 mod jobs;
 mod rows;
 
@@ -27,6 +28,7 @@ const CONNECTIONS_MAX: u32 = 4;
 /// The migrations in order. A released one is never edited; a change is a further one.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (6, "at rest", include_str!("../../migrations/0006_at_rest.sql")),
     (7, "gate", include_str!("../../migrations/0007_gate.sql")),
 ];
 
@@ -60,6 +62,8 @@ impl SqliteStore {
             // What was spent must survive a power cut, so every commit is synced.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // The key of a deleted job is overwritten, not only unlinked.
+            .pragma("secure_delete", "ON")
             .busy_timeout(Duration::from_secs(BUSY_SECONDS_MAX));
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS_MAX).connect_with(options).await?;
         let migrations = MIGRATIONS.iter().map(|&(version, description, sql)| {
@@ -165,7 +169,11 @@ impl SqliteStore {
     }
 
     async fn result(&self, id: JobId) -> Result<Option<ResultRecord>, Error> {
-        let query = sqlx::query("SELECT * FROM results WHERE job_id = $1").bind(id.as_bytes().to_vec());
+        let query = sqlx::query(
+            "SELECT results.*, job_keys.sealed AS sealed_key, job_keys.destroyed_at AS deleted_at
+             FROM results LEFT JOIN job_keys ON job_keys.job_id = results.job_id WHERE results.job_id = $1",
+        );
+        let query = query.bind(id.as_bytes().to_vec());
         query.fetch_optional(&self.pool).await?.as_ref().map(rows::result).transpose()
     }
 }
@@ -262,6 +270,18 @@ impl Store for SqliteStore {
 
     fn jobs(&self, limit: u32) -> Answer<'_, Vec<JobRecord>> {
         Box::pin(self.jobs(limit))
+    }
+
+    fn delete_result(&self, id: JobId, at: DateTime<Utc>) -> Answer<'_, DateTime<Utc>> {
+        Box::pin(self.delete_result(id, at))
+    }
+
+    fn deleted_at(&self, id: JobId) -> Answer<'_, Option<DateTime<Utc>>> {
+        Box::pin(self.deleted_at(id))
+    }
+
+    fn results_before(&self, time: DateTime<Utc>) -> Answer<'_, Vec<JobId>> {
+        Box::pin(self.results_before(time))
     }
 
     fn result(&self, id: JobId) -> Answer<'_, Option<ResultRecord>> {

@@ -16,7 +16,9 @@ struct Side {
 
 fn side(name: &str) -> Side {
     let dir = tempfile::tempdir().unwrap();
-    let keys = Keys::create(&dir.path().join("keys"), name, &["127.0.0.1".to_owned()], SystemClock.now()).unwrap();
+    let keys =
+        crate::keys::tests::plain_keys(&dir.path().join("keys"), name, &["127.0.0.1".to_owned()], SystemClock.now())
+            .unwrap();
     Side { keys, _dir: dir }
 }
 

@@ -109,6 +109,53 @@ impl<W: Write> Drop for PartFile<W> {
     }
 }
 
+/// Counts and hashes what goes into a writer, and keeps the cause of its first failure.
+pub(super) struct Meter<'a> {
+    writer: &'a mut (dyn Write + Send),
+    hash: Sha256,
+    bytes: u64,
+    failure: Option<io::ErrorKind>,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn over(writer: &'a mut (dyn Write + Send)) -> Self {
+        Self { writer, hash: Sha256::new(), bytes: 0, failure: None }
+    }
+
+    /// The error of the first write that failed; `path` is where the writer leads.
+    pub(super) fn failure(&self, path: &Path) -> Option<Error> {
+        self.failure.map(|kind| Error::Environment { path: path.to_path_buf(), what: "writing", kind })
+    }
+
+    /// Flushes the writer and returns bytes and digest.
+    pub(super) fn finish(self) -> Result<(u64, [u8; 32]), io::ErrorKind> {
+        self.writer.flush().map_err(|e| e.kind())?;
+        Ok((self.bytes, self.hash.finalize().into()))
+    }
+}
+
+impl Write for Meter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.writer.write(bytes).inspect_err(|e| {
+            if e.kind() != io::ErrorKind::Interrupted {
+                self.failure.get_or_insert(e.kind());
+            }
+        })?;
+        if written == 0 && !bytes.is_empty() {
+            self.failure.get_or_insert(io::ErrorKind::WriteZero);
+        }
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush().inspect_err(|e| {
+            self.failure.get_or_insert(e.kind());
+        })
+    }
+}
+
 fn refuse_existing(path: &Path) -> Result<(), Error> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(Error::OutputExists { path: path.to_path_buf() });

@@ -1424,7 +1424,8 @@ pub struct GetResultRequest {
 /// GetResultResponse describes a result.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetResultResponse {
-    /// Absolute path of the result file; empty when the result is a count only.
+    /// Absolute path of the result file, which is encrypted: ExportResult gives its content. Empty when the result is a
+    /// count only, or was deleted.
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
     /// Format of the file.
@@ -1442,6 +1443,40 @@ pub struct GetResultResponse {
     /// Absolute path of the manifest.
     #[prost(string, tag = "6")]
     pub manifest_path: ::prost::alloc::string::String,
+    /// When the result was deleted, RFC 3339; empty while it is there.
+    #[prost(string, tag = "7")]
+    pub deleted_at: ::prost::alloc::string::String,
+}
+/// ExportResultRequest names the job whose result is wanted.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportResultRequest {
+    /// Its id, hexadecimal.
+    #[prost(string, tag = "1")]
+    pub job_id: ::prost::alloc::string::String,
+}
+/// ExportResultResponse is a part of the file, in order.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportResultResponse {
+    /// The bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+/// DeleteJobRequest names an ended job.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteJobRequest {
+    /// Its id, hexadecimal.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// DeleteJobResponse returns the job, which stays listed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteJobResponse {
+    /// The job.
+    #[prost(message, optional, tag = "1")]
+    pub job: ::core::option::Option<Job>,
+    /// When its key was destroyed, RFC 3339.
+    #[prost(string, tag = "2")]
+    pub deleted_at: ::prost::alloc::string::String,
 }
 /// Policy is a policy of a node.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2315,6 +2350,56 @@ pub mod control_service_client {
                 .insert(GrpcMethod::new("symbolon.v1.ControlService", "GetResult"));
             self.inner.unary(req, path, codec).await
         }
+        /// ExportResult streams the file of a result, decrypted. All of it is checked before the first byte is sent.
+        pub async fn export_result(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportResultRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportResultResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ExportResult",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "ExportResult"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// DeleteJob destroys the key of an ended job and removes its files; what was counted stays. Repeating it is harmless.
+        pub async fn delete_job(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteJobResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/DeleteJob",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "DeleteJob"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2479,6 +2564,28 @@ pub mod control_service_server {
             request: tonic::Request<super::GetResultRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetResultResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ExportResult method.
+        type ExportResultStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportResultResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// ExportResult streams the file of a result, decrypted. All of it is checked before the first byte is sent.
+        async fn export_result(
+            &self,
+            request: tonic::Request<super::ExportResultRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ExportResultStream>,
+            tonic::Status,
+        >;
+        /// DeleteJob destroys the key of an ended job and removes its files; what was counted stays. Repeating it is harmless.
+        async fn delete_job(
+            &self,
+            request: tonic::Request<super::DeleteJobRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteJobResponse>,
             tonic::Status,
         >;
     }
@@ -3447,6 +3554,97 @@ pub mod control_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetResultSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ExportResult" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportResultSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::ServerStreamingService<super::ExportResultRequest>
+                    for ExportResultSvc<T> {
+                        type Response = super::ExportResultResponse;
+                        type ResponseStream = T::ExportResultStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportResultRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::export_result(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportResultSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/DeleteJob" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteJobSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::DeleteJobRequest>
+                    for DeleteJobSvc<T> {
+                        type Response = super::DeleteJobResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteJobRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::delete_job(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteJobSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -9,9 +9,9 @@ use crate::error::{Error, PeerMisbehaved, Refused};
 use crate::store::{Acceptance, AgreementId, AgreementState, JobEnd, JobId, JobRecord, JobState, ResultRecord};
 
 /// Takes the write lock at once, so that what a transaction reads cannot change before it writes.
-const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
+pub(super) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
 
-const NO_SUCH_JOB: Error = Error::NotFound { what: "job", remedy: "give an id that `job list` shows" };
+pub(super) const NO_SUCH_JOB: Error = Error::NotFound { what: "job", remedy: "give an id that `job list` shows" };
 
 impl SqliteStore {
     pub(super) async fn create_job(&self, job: JobRecord) -> Result<JobRecord, Error> {
@@ -212,8 +212,11 @@ async fn insert_result(connection: &mut SqliteConnection, id: JobId, result: Res
     let query = query.bind(id.as_bytes().to_vec()).bind(directory).bind(result.file);
     let query = query.bind(optional_count(result.rows)?).bind(optional_count(result.matched)?);
     let query = query.bind(result.sha256.map(|digest| digest.to_vec())).bind(result.manifest);
-    query.execute(connection).await?;
-    Ok(())
+    query.execute(&mut *connection).await?;
+    match result.sealed_key {
+        Some(sealed) => super::job_keys::insert(connection, id, sealed).await,
+        None => Ok(()),
+    }
 }
 
 /// Whether two jobs ask for the same; what the node filled in since does not count.

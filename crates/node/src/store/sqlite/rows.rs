@@ -133,5 +133,11 @@ pub(super) fn result(row: &SqliteRow) -> Result<ResultRecord, Error> {
         matched: optional_count(row, "matched")?,
         sha256: optional_array(row, "sha256")?,
         manifest: row.try_get("manifest")?,
+        sealed_key: row.try_get("sealed_key")?,
+        deleted_at: deleted_at(row)?,
     })
+}
+
+pub(super) fn deleted_at(row: &SqliteRow) -> Result<Option<DateTime<Utc>>, Error> {
+    optional_time(row, "deleted_at")
 }

@@ -225,6 +225,8 @@ async fn sessions_are_used_once_and_states_move_until_the_end() {
         matched: Some(2),
         sha256: Some([3; 32]),
         manifest: "{}".to_owned(),
+        sealed_key: Some(vec![4; 88]),
+        deleted_at: None,
     };
     store.finish_job(first, JobEnd::Done(Some(record.clone())), at(&pair)).await.unwrap();
     assert_eq!(store.result(first).await.unwrap(), Some(record));

@@ -1,0 +1,180 @@
+//! Private keys under a passphrase and in a token.
+#![expect(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Home, World};
+
+/// Where distributions put SoftHSM2.
+const MODULES: &[&str] = &[
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib64/pkcs11/libsofthsm2.so",
+    "/usr/lib64/softhsm/libsofthsm.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
+    "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+];
+
+/// A secret in a file only its owner may read.
+fn secret(world: &World, name: &str, text: &str) -> String {
+    let path = world.write(name, text);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+/// Makes a token of this test's own; nothing when SoftHSM2 is not there, and then says why.
+fn token(world: &World, label: &str) -> Option<(String, String)> {
+    let named = std::env::var("SYMBOLON_PKCS11_MODULE").ok();
+    let module = named.or_else(|| MODULES.iter().find(|path| Path::new(path).exists()).map(|path| (*path).to_owned()));
+    let Some(module) = module else {
+        println!("skipped: SoftHSM2 is not installed (apt-get install softhsm2) and SYMBOLON_PKCS11_MODULE is not set");
+        return None;
+    };
+    let tokens = world.file(&format!("{label}.tokens"));
+    std::fs::create_dir_all(&tokens).unwrap();
+    let text = format!("directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n");
+    let conf = world.write(&format!("{label}.conf"), &text);
+    let made = Command::new("softhsm2-util")
+        .args(["--init-token", "--free", "--label", label, "--so-pin", "87654321", "--pin", "12345678"])
+        .env("SOFTHSM2_CONF", &conf)
+        .output();
+    match made {
+        Ok(made) if made.status.success() => Some((module, conf)),
+        Ok(made) => {
+            println!("skipped: softhsm2-util makes no token: {}", String::from_utf8_lossy(&made.stderr));
+            None
+        }
+        Err(error) => {
+            println!("skipped: softhsm2-util does not start: {error}");
+            None
+        }
+    }
+}
+
+/// All bytes of the files in the keys' directory.
+fn key_files(home: &Home) -> String {
+    let entries = std::fs::read_dir(home.path.join("keys")).unwrap();
+    entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+}
+
+#[test]
+fn a_home_under_a_passphrase_opens_with_it_alone_and_changes_it() {
+    let world = World::new();
+    let (one, two) = (secret(&world, "one", "correct horse battery\n"), secret(&world, "two", "staple of the horse\n"));
+    world.bank.init_protected(&["passphrase"], &[("SYMBOLON_PASSPHRASE_FILE", &one)]);
+    assert_eq!(world.bank.json(&["key", "show"])["protection"], "passphrase");
+    let fingerprint = world.bank.json(&["peer", "card"])["fingerprint"].clone();
+    assert!(!key_files(&world.bank).contains("PRIVATE KEY"));
+
+    let with = |file: &str, arguments: &[&str]| {
+        let mut command = world.bank.command(arguments);
+        if file.is_empty() {
+            command.env_remove("SYMBOLON_PASSPHRASE_FILE")
+        } else {
+            command.env("SYMBOLON_PASSPHRASE_FILE", file)
+        };
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, said) = with("", &["job", "list"]);
+    assert!(code == Some(7) && said.contains("SYMBOLON_PASSPHRASE_FILE"), "{said}");
+    let (code, said) = with(&two, &["job", "list"]);
+    assert!(code == Some(7) && said.contains("passphrase is wrong"), "{said}");
+    assert!(!said.contains("staple"), "{said}");
+    let exposed = world.write("exposed", "correct horse battery");
+    std::fs::set_permissions(&exposed, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(with(&exposed, &["job", "list"]).1.contains("read by others"));
+
+    let mut change = world.bank.command(&["key", "passphrase"]);
+    assert!(change.env("SYMBOLON_NEW_PASSPHRASE_FILE", &two).status().unwrap().success());
+    assert_eq!(with(&one, &["job", "list"]).0, Some(7));
+    assert_eq!(with(&two, &["job", "list"]).0, Some(0));
+
+    // By an open descriptor, as supervisors hand secrets over.
+    let mut command = world.bank.command(&["job", "list"]);
+    command.env_remove("SYMBOLON_PASSPHRASE_FILE").env("SYMBOLON_PASSPHRASE_FD", "0");
+    assert!(command.stdin(std::fs::File::open(&two).unwrap()).status().unwrap().success());
+
+    // A file that is read at every start, then plain again: it stays the same institution.
+    let mut change = world.bank.command(&["key", "protect", "file", "--passphrase-file", &one]);
+    assert!(change.env("SYMBOLON_PASSPHRASE_FILE", &two).status().unwrap().success());
+    assert_eq!(with("", &["job", "list"]).0, Some(0));
+    world.bank.ok(&["key", "protect", "plain"]);
+    std::fs::remove_file(&one).unwrap();
+    assert_eq!(world.bank.json(&["peer", "card"])["fingerprint"], fingerprint);
+    world.bank.run(&["key", "protect", "file"]).fails(2, &["--passphrase-file"]);
+    world.bank.run(&["key", "protect", "plain", "--token", "x"]).fails(2, &["pkcs11"]);
+    world.bank.run(&["key", "passphrase"]).fails(2, &["key protect"]);
+}
+
+#[test]
+fn a_credential_of_systemd_opens_the_keys() {
+    let world = World::new();
+    let credentials = world.file("credentials");
+    std::fs::create_dir_all(&credentials).unwrap();
+    secret(&world, "credentials/symbolon.passphrase", "correct horse battery\n");
+    world.bank.init_protected(&["credential"], &[("CREDENTIALS_DIRECTORY", &credentials)]);
+    world.bank.ok(&["job", "list"]);
+    let mut without = world.bank.command(&["job", "list"]);
+    let said = without.env_remove("CREDENTIALS_DIRECTORY").output().unwrap();
+    assert_eq!(said.status.code(), Some(7));
+    assert!(String::from_utf8(said.stderr).unwrap().contains("LoadCredentialEncrypted"));
+}
+
+#[test]
+fn a_bank_with_its_keys_in_a_token_joins_with_a_bureau_under_a_passphrase() {
+    let world = World::new();
+    let Some((module, conf)) = token(&world, "bank") else { return };
+    let pin = secret(&world, "pin", "12345678\n");
+    let passphrase = secret(&world, "passphrase", "correct horse battery\n");
+    let arguments = ["pkcs11", "--module", &module, "--token", "bank", "--pin-file", &pin];
+    world.bank.init_protected(&arguments, &[("SOFTHSM2_CONF", &conf)]);
+    world.bureau.init_protected(&["passphrase"], &[("SYMBOLON_PASSPHRASE_FILE", &passphrase)]);
+    let shown = world.bank.json(&["key", "show"]);
+    assert_eq!((shown["protection"].as_str(), shown["in_token"].as_bool()), (Some("pkcs11"), Some(true)));
+    let files = key_files(&world.bank);
+    assert!(files.contains("symbolon-token-key/1 organisation ") && files.contains("symbolon-token-key/1 tls "));
+    assert!(files.contains("symbolon-sealed-key/1 sealing ") && !files.contains("PRIVATE KEY"));
+
+    let world = world.with_us_tables();
+    let (_bank, _bureau) = world.start();
+    world.conclude(&world.draft(&[]));
+    assert_eq!(world.bank.json(&["join"])["result"]["rows"], 16_673);
+
+    // Sealed files go the way of the token too.
+    let (plain, sealed, opened) = (world.write("plain", "hello"), world.file("sealed"), world.file("opened"));
+    world.bank.ok(&["encrypt", &plain, "--to", "bureau", "-o", &sealed]);
+    world.bureau.ok(&["decrypt", &sealed, "--from", "bank", "-o", &opened]);
+    world.bureau.ok(&["encrypt", &plain, "--to", "bank", "-o", &sealed, "--force"]);
+    world.bank.ok(&["decrypt", &sealed, "--from", "bureau", "-o", &opened, "--force"]);
+    assert_eq!(std::fs::read_to_string(&opened).unwrap(), "hello");
+
+    world.bank.run(&["key", "protect", "plain"]).fails(2, &["cannot leave"]);
+    secret(&world, "pin", "00000000\n");
+    world.bank.run(&["job", "list"]).fails(7, &["refuses the PIN"]);
+    secret(&world, "pin", "12345678\n");
+    world.bank.ok(&["job", "list"]);
+    let mut without = world.bank.command(&["job", "list"]);
+    let elsewhere = world.write("none.conf", &format!("directories.tokendir = {}\n", world.file("")));
+    let said = String::from_utf8(without.env("SOFTHSM2_CONF", elsewhere).output().unwrap().stderr).unwrap();
+    assert!(said.contains("no token has the label"), "{said}");
+}
+
+#[test]
+fn a_plain_home_moves_its_keys_under_a_token() {
+    let world = World::new();
+    let Some((module, conf)) = token(&world, "mover") else { return };
+    let pin = secret(&world, "pin", "12345678");
+    let fingerprint = world.bank.json(&["peer", "card"])["fingerprint"].clone();
+    std::fs::write(world.bank.path.with_extension("env"), format!("SOFTHSM2_CONF={conf}\n")).unwrap();
+    world.bank.ok(&["key", "protect", "pkcs11", "--module", &module, "--token", "mover", "--pin-file", &pin]);
+    assert_eq!(world.bank.json(&["peer", "card"])["fingerprint"], fingerprint);
+    assert!(key_files(&world.bank).contains("\npkcs11 key=") && !key_files(&world.bank).contains("\nplain "));
+    world.bank.ok(&["key", "protect", "plain"]);
+    std::fs::write(world.bank.path.with_extension("env"), "").unwrap();
+    assert_eq!(world.bank.json(&["peer", "card"])["fingerprint"], fingerprint);
+}
