@@ -8,7 +8,7 @@
 //! | each call of an operator | the same, before the control services | `local` on the socket, else the pin of the operator's certificate |
 //! | `offer` | before anything is said to the other node, and on what it offered | the institution that asks |
 //! | `accept` | with the rows of both sides, before the run is spent and anything is signed | |
-//! | `batch` | before the first frame, every [`BATCH_FRAMES`](crate::session::BATCH_FRAMES)th frame and every [`WATCH_PERIOD`](crate::session::WATCH_PERIOD) | |
+//! | `batch` | before each phase of the protocol, every [`BATCH_FRAMES`](crate::session::BATCH_FRAMES)th frame and every [`WATCH_PERIOD`](crate::session::WATCH_PERIOD) | |
 //! | `release` | before a result is written | |
 //!
 //! # How

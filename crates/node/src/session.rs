@@ -10,9 +10,9 @@
 //! * ends the session by itself: when the peer is silent, when the session takes too long, when the operator cancels,
 //!   when the stream ends too early.
 //!
-//! Beside all that it asks its [`Watch`] again and again whether the session may go on: before the first and every [`BATCH_FRAMES`]th
-//! frame, counted over both directions, and every [`WATCH_PERIOD`] whatever happens or does not. The question is put
-//! without stopping the reader; a no ends the session.
+//! Beside all that it asks its [`Watch`] again and again whether the session may go on: before each phase of the
+//! protocol, before every [`BATCH_FRAMES`]th frame, counted over both directions, and every [`WATCH_PERIOD`] whatever
+//! happens or does not. The question is put without stopping the reader; a no ends the session.
 //!
 //! While it computes it sends a sign of life at a fixed interval, so that the peer's idle timer can be short.
 //!
@@ -261,11 +261,16 @@ where
         M: Machine + Send + 'static,
         M::Output: Send,
     {
-        // The handshake may have taken a while.
-        self.watched().await?;
         let mut step = machine.advance(None)?;
+        // None yet: the handshake may have taken a while, so the first phase is asked about too.
+        let mut phase = "";
         loop {
-            if self.frames - self.frames_watched >= BATCH_FRAMES {
+            let entered = match &step {
+                Step::Send(_, next) | Step::Work(next) | Step::Await(next) => next.progress().phase,
+                Step::Done(_) => phase,
+            };
+            if entered != phase || self.frames - self.frames_watched >= BATCH_FRAMES {
+                phase = entered;
                 self.watched().await?;
             }
             step = match step {
@@ -332,9 +337,15 @@ where
         }
     }
 
-    /// Waits until a question that was put now, or is under way, is answered with yes.
+    /// Waits until a question that is put now is answered with yes.
     async fn watched(&mut self) -> Result<(), Error> {
+        self.answered().await?;
         self.ask();
+        self.answered().await
+    }
+
+    /// Waits for the answer to the question under way, if there is one.
+    async fn answered(&mut self) -> Result<(), Error> {
         while self.watching.is_some() {
             self.attend().await?;
         }
