@@ -1,6 +1,7 @@
 //! The command line: every command, its arguments and its help with examples.
 
 mod agreement;
+mod budget;
 mod job;
 mod key;
 mod policy;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::agreement::{AgreementCommand, DraftArgs, OptionalArgs};
+pub(crate) use self::budget::{AlertCommand, BudgetArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
 pub(crate) use self::key::{KeyCommand, ProtectionArgs, ProtectionKind};
 pub(crate) use self::policy::{ExplainArgs, Phase, PolicyCommand};
@@ -85,6 +87,11 @@ pub(crate) enum Command {
     /// Look after jobs
     #[command(subcommand)]
     Job(JobCommand),
+    /// Show what agreements allow, what is spent and what is left
+    Budget(BudgetArgs),
+    /// Look into signs of probing for single records
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Look at results
     #[command(subcommand)]
     Result(ResultCommand),

@@ -1,6 +1,8 @@
 //! The commands: each turns arguments into calls of the node and the answer into a report.
 
 mod agreement;
+mod alert;
+mod budget;
 mod completions;
 mod doctor;
 mod envelope;
@@ -66,6 +68,8 @@ async fn dispatch(command: Command, context: &Context) -> Result<Option<Report>,
         Command::Join(args) => job::join(args, context).await.map(Some),
         Command::Count(args) => job::count(args, context).await.map(Some),
         Command::Job(command) => job::run(command, context).await.map(Some),
+        Command::Budget(args) => budget::run(args, context).await.map(Some),
+        Command::Alert(command) => alert::run(command, context).await.map(Some),
         Command::Result(command) => result::run(command, context).await,
         Command::Policy(command) => policy::run(command, context).await,
         Command::Key(command) => key::run(command, context).await.map(Some),

@@ -47,7 +47,7 @@ impl From<Class> for Exit {
         match class {
             Class::PeerMisbehaved => Self::PeerMisbehaved,
             Class::PeerIncompatible | Class::Unavailable => Self::Network,
-            Class::Refused | Class::LimitExceeded => Self::Refused,
+            Class::Refused | Class::LimitExceeded | Class::Budget => Self::Refused,
             Class::NotFound | Class::AlreadyExists | Class::Misuse => Self::Usage,
             Class::Tables => Self::BadInput,
             Class::Config | Class::Environment => Self::Environment,

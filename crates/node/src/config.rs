@@ -14,9 +14,11 @@ use crate::error::{ConfigError, Error};
 use crate::files;
 use crate::keystore::KeySettings;
 use crate::keystore::protection::RawKeys;
+use crate::store::AlertRules;
 
 pub use limits::Limits;
 
+mod alerts;
 mod limits;
 mod template;
 
@@ -77,6 +79,8 @@ pub struct Settings {
     pub keys: KeySettings,
     /// What is logged and how.
     pub telemetry: Telemetry,
+    /// What is a sign of probing, and what follows.
+    pub alerts: AlertRules,
     /// Bounds on everything that comes from outside.
     pub limits: Limits,
 }
@@ -131,6 +135,8 @@ struct RawConfig {
     keys: RawKeys,
     #[serde(default)]
     telemetry: RawTelemetry,
+    #[serde(default)]
+    alerts: alerts::RawAlerts,
     #[serde(default)]
     limits: limits::RawLimits,
 }
@@ -263,6 +269,7 @@ impl Settings {
             control: ControlSettings { socket, tcp },
             keys: raw.keys.check(home)?,
             telemetry: Telemetry { format, filter },
+            alerts: raw.alerts.try_into()?,
             limits: raw.limits.try_into()?,
         })
     }

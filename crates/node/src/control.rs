@@ -12,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
-use crate::convert::control as convert;
+use crate::convert::{budget as budget_convert, control as convert};
 use crate::error::Error;
 use crate::home::Home;
 use crate::jobs::Jobs;
@@ -149,6 +149,26 @@ impl ControlService for Control {
         let decisions = self.home.policy_explain_job(&request.into_inner().job_id).await?;
         let decisions = decisions.into_iter().map(convert::decision).collect();
         Ok(Response::new(v1::ExplainJobResponse { decisions }))
+    }
+
+    async fn get_budget(&self, request: Request<v1::GetBudgetRequest>) -> Answer<v1::GetBudgetResponse> {
+        let budget = self.home.budget(&request.into_inner().agreement_id).await?;
+        Ok(Response::new(v1::GetBudgetResponse { budget: Some(budget_convert::budget(budget)) }))
+    }
+
+    async fn list_alerts(&self, request: Request<v1::ListAlertsRequest>) -> Answer<v1::ListAlertsResponse> {
+        let limit = match request.into_inner().limit {
+            0 => JOBS_LISTED_DEFAULT,
+            limit => limit,
+        };
+        let alerts = self.home.alert_list(limit).await?;
+        Ok(Response::new(v1::ListAlertsResponse { alerts: alerts.into_iter().map(budget_convert::alert).collect() }))
+    }
+
+    async fn ack_alert(&self, request: Request<v1::AckAlertRequest>) -> Answer<v1::AckAlertResponse> {
+        let v1::AckAlertRequest { id, note } = request.into_inner();
+        let alert = self.home.alert_ack(id, Some(note.as_str()).filter(|note| !note.is_empty())).await?;
+        Ok(Response::new(v1::AckAlertResponse { alert: Some(budget_convert::alert(alert)) }))
     }
 
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {

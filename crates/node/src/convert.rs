@@ -15,6 +15,7 @@ use crate::session::handshake::{Answer, Declaration, Offer, VERSION};
 use crate::session::{Inbound, Outbound};
 use crate::store::Side;
 
+pub(crate) mod budget;
 pub(crate) mod control;
 
 /// Which side of the protocol a side of the session is.
@@ -91,6 +92,7 @@ pub(crate) fn offer_body(offer: &Offer) -> v1::JobOfferBody {
         time_unix_millis: offer.own.time.timestamp_millis(),
         frame_bytes_max: offer.own.frame_bytes_max,
         posture: offer.own.posture.map(posture_message),
+        input_commitment: offer.own.input.map(|input| input.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn offer(body: v1::JobOfferBody) -> Result<Offer, Error> {
             time: time(body.time_unix_millis, "offer")?,
             frame_bytes_max: body.frame_bytes_max,
             posture: body.posture.map(|message| posture(&message, "offer")).transpose()?,
+            input: optional_bytes_32(&body.input_commitment, "offer")?,
         },
     })
 }
@@ -132,6 +135,7 @@ pub(crate) fn accept_body(answer: &Answer, offer_digest: [u8; 32]) -> v1::JobAcc
         time_unix_millis: answer.own.time.timestamp_millis(),
         frame_bytes_max: answer.own.frame_bytes_max,
         posture: answer.own.posture.map(posture_message),
+        input_commitment: answer.own.input.map(|input| input.to_vec()).unwrap_or_default(),
     }
 }
 
@@ -146,6 +150,7 @@ pub(crate) fn answer(body: v1::JobAcceptBody) -> Result<Answer, Error> {
             time: time(body.time_unix_millis, "acceptance")?,
             frame_bytes_max: body.frame_bytes_max,
             posture: body.posture.map(|message| posture(&message, "acceptance")).transpose()?,
+            input: optional_bytes_32(&body.input_commitment, "acceptance")?,
         },
     })
 }
@@ -169,6 +174,11 @@ pub(crate) fn time(unix_millis: i64, what: &'static str) -> Result<DateTime<Utc>
 
 fn bytes_32(bytes: &[u8], what: &'static str) -> Result<[u8; 32], PeerMisbehaved> {
     bytes.try_into().map_err(|_| PeerMisbehaved::Malformed { what })
+}
+
+/// A value that earlier releases do not send.
+fn optional_bytes_32(bytes: &[u8], what: &'static str) -> Result<Option<[u8; 32]>, PeerMisbehaved> {
+    if bytes.is_empty() { Ok(None) } else { bytes_32(bytes, what).map(Some) }
 }
 
 /// What an abort says: the reason, `OTHER` where this release does not know it, and the peer's number for it.

@@ -133,6 +133,8 @@ pub enum Class {
     LimitExceeded,
     /// The agreement or its signatures do not permit it.
     Refused,
+    /// A budget of the agreement is used up.
+    Budget,
     /// Something named does not exist.
     NotFound,
     /// Something of that name exists.
@@ -322,6 +324,12 @@ pub enum Refused {
     /// Fewer matches than the agreement's minimum; the result was not written.
     #[error("fewer matches than the agreement's minimum")]
     BelowMinimum,
+    /// The job shows a sign of probing for single records, and this node is configured to refuse that.
+    #[error("the job shows a sign of probing for single records ({})", finding.sign.as_str())]
+    Probing {
+        /// The sign found.
+        finding: symbolon_policy::probing::Finding,
+    },
 }
 
 impl Error {
@@ -451,6 +459,7 @@ impl Refused {
             Self::Normaliser => "NORMALISER_DIFFERS",
             Self::ByPolicy { .. } => "POLICY_REFUSED",
             Self::BelowMinimum => "INTERSECTION_BELOW_MINIMUM",
+            Self::Probing { .. } => "PROBING_SUSPECTED",
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | kind | fields besides time, kind and salt | written when |
 //! |---|---|---|
 //! | `log_opened` | organisation_key | a log is begun; its first line, never again |
+//! | `budget_alert` | agreement, job, sign, found, compared, outcome | a job shows a sign of probing |
 //! | `log_repaired` | bytes | the line of a killed process was cut |
 //! | `decision` | action, job, agreement, policy_set, checks, answer, reason of a no | the [`gate`](crate::gate) decided on a phase of a job; batches are one entry |
 //! | `calls_refused` | peer, policy_set, calls, reason | the gate refused calls, at most one entry a minute |

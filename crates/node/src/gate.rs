@@ -293,7 +293,10 @@ impl Gate {
             return Err(Reason::Expired { until: terms.valid_until }.into());
         }
         let peer = self.partner(subject).await?;
-        let spent = self.0.store.spent(*subject.signed.id().as_bytes()).await?;
+        // The seat tells whose inputs are whose, which no policy asks about.
+        let at = chrono::DateTime::from_timestamp(now, 0).unwrap_or_default();
+        let spent = self.0.store.spent(subject.signed.agreement(), symbolon_policy::Seat::First, at).await?;
+        let left = terms.limits().left(&spent);
         let facts = PhaseFacts {
             action: stage.as_str().to_owned(),
             now,
@@ -307,10 +310,7 @@ impl Gate {
                 valid_until: terms.valid_until.unix_seconds(),
             },
             job: subject.facts.clone(),
-            budget: BudgetFacts {
-                runs_left: terms.runs_max.saturating_sub(spent.runs),
-                rows_left: terms.rows_total_max.saturating_sub(spent.rows),
-            },
+            budget: BudgetFacts { runs_left: left.runs, rows_left: left.rows },
         };
         Ok((engine, Facts::Phase(Box::new(facts))))
     }

@@ -12,6 +12,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use symbolon_primitives::secret::Seed;
+
 use crate::clock::Clock;
 use crate::config::{self, Env, Settings, split_endpoint};
 use crate::error::{ConfigError, Environment, Error, FileAction};
@@ -35,6 +37,7 @@ pub struct Home {
     clock: Arc<dyn Clock>,
     evidence: Evidence,
     gate: Gate,
+    input_secret: Arc<Seed>,
 }
 
 /// What a new node is given.
@@ -124,7 +127,8 @@ impl Home {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.state_db()).await?);
         let evidence = Evidence::new(settings.audit_dir(), keys.clone(), Arc::clone(&clock));
         let gate = Gate::new(Arc::clone(&settings), Arc::clone(&store), Arc::clone(&clock), evidence.clone());
-        Ok(Self { settings, keys, key_store: Arc::new(key_store), store, clock, evidence, gate })
+        let input_secret = Arc::new(key_store.input_secret());
+        Ok(Self { settings, keys, key_store: Arc::new(key_store), store, clock, evidence, gate, input_secret })
     }
 
     /// What keys at rest are opened and sealed with.
@@ -155,6 +159,11 @@ impl Home {
     #[must_use]
     pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// The secret under which this node knows its inputs again.
+    pub(crate) const fn input_secret(&self) -> &Arc<Seed> {
+        &self.input_secret
     }
 
     /// The clock.

@@ -38,6 +38,7 @@ use tracker::Tracker;
 mod deal;
 mod initiate;
 mod output;
+mod probing;
 mod respond;
 mod run;
 mod tracker;
@@ -278,7 +279,8 @@ impl Jobs {
     async fn decide_early(&self, deal: &Deal, record: &JobRecord) -> Result<(), Error> {
         let rows = deal.padding().padded(deal.own().rows_min);
         let request = self.request(deal, record, rows)?;
-        let spent = self.0.home.store().spent(record.agreement_id).await?;
+        let now = self.0.home.clock().now();
+        let spent = self.0.home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
         symbolon_policy::decide(&request, &deal.signed, &spent).permit()?;
         self.0.home.gate().phase(Stage::Offer, &deal.subject(record, None, None)).await
     }

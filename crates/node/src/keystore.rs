@@ -181,6 +181,11 @@ impl AtRest {
         seed_of(opened.expose()).ok_or_else(|| KeysError::JobKey.into())
     }
 
+    /// The secret under which the home knows its own inputs again: as lasting and as well kept as the KEK.
+    fn input_secret(&self) -> Seed {
+        self.key_for(Label::InputSecret)
+    }
+
     fn key_for(&self, label: Label) -> Seed {
         derive_seed(self.kek.expose(), &[label.as_bytes()])
     }
@@ -245,6 +250,11 @@ impl KeyStore {
 
     fn assemble(directory: &Path, at_rest: AtRest, token: Option<Token>, plain: bool) -> Self {
         Self { directory: directory.to_path_buf(), at_rest: Arc::new(at_rest), token: token.map(Arc::new), plain }
+    }
+
+    /// The secret under which the home knows its own inputs again, see [`symbolon_policy::sketch`].
+    pub(crate) fn input_secret(&self) -> Seed {
+        self.at_rest.input_secret()
     }
 
     /// The same after its directory was renamed.

@@ -20,6 +20,9 @@ pub const INCIDENT: &str = "incident";
 /// The metadata key of what to do.
 pub const REMEDY: &str = "remedy";
 
+/// The metadata key of the time from which on there is more of a spent budget, RFC 3339.
+pub const RESETS_AT: &str = "resets_at";
+
 /// Draws an incident number.
 #[must_use]
 pub fn incident() -> String {
@@ -41,16 +44,40 @@ pub fn for_operator(error: &Error) -> Status {
     if let Error::Reported { incident: Some(incident), .. } = error {
         metadata.insert(INCIDENT.to_owned(), incident.clone());
     }
-    let details = ErrorDetails::with_error_info(error.reason(), DOMAIN, metadata);
+    let quota = quota(error);
+    if let Some(at) = quota.and_then(|quota| quota.resets_at) {
+        metadata.insert(RESETS_AT.to_owned(), at.to_string());
+    }
+    let mut details = ErrorDetails::with_error_info(error.reason(), DOMAIN, metadata);
+    if let Some(quota) = quota {
+        // What is left stands in the text; the subject is the same for every agreement.
+        details.add_quota_failure_violation(quota.budget, error.to_string());
+    }
     Status::with_error_details(code(error.class()), error.to_string(), details)
 }
 
-/// The status for a peer: a word and a number.
+/// The budget that a refusal is about.
+const fn quota(error: &Error) -> Option<symbolon_policy::Quota> {
+    match error {
+        Error::Refused(Refused::Decision(reason)) => reason.quota(),
+        _ => None,
+    }
+}
+
+/// The status for a peer: a word and a number; for a spent budget also which one and from when on there is more of it,
+/// which the peer can tell from its own copy of agreement and ledger.
 #[must_use]
 pub fn for_peer(error: &Error, incident: &str) -> Status {
-    let metadata = HashMap::from([(INCIDENT.to_owned(), incident.to_owned())]);
-    let word = peer_word(error);
-    Status::with_error_details(code(error.class()), word, ErrorDetails::with_error_info(word, DOMAIN, metadata))
+    let mut metadata = HashMap::from([(INCIDENT.to_owned(), incident.to_owned())]);
+    let (word, quota) = (peer_word(error), quota(error));
+    if let Some(at) = quota.and_then(|quota| quota.resets_at) {
+        metadata.insert(RESETS_AT.to_owned(), at.to_string());
+    }
+    let mut details = ErrorDetails::with_error_info(word, DOMAIN, metadata);
+    if let Some(quota) = quota {
+        details.add_quota_failure_violation(quota.budget, word);
+    }
+    Status::with_error_details(code(error.class()), word, details)
 }
 
 /// What a peer may learn about a failure here. It never depends on a result: what fails after the last frame is not
@@ -96,7 +123,7 @@ const fn code(class: Class) -> Code {
         Class::PeerMisbehaved | Class::Tables => Code::FailedPrecondition,
         Class::PeerIncompatible | Class::Refused => Code::PermissionDenied,
         Class::Unavailable | Class::NodeNotRunning => Code::Unavailable,
-        Class::LimitExceeded => Code::ResourceExhausted,
+        Class::LimitExceeded | Class::Budget => Code::ResourceExhausted,
         Class::NotFound => Code::NotFound,
         Class::AlreadyExists => Code::AlreadyExists,
         Class::Misuse => Code::InvalidArgument,
@@ -168,6 +195,30 @@ mod tests {
         for error in errors {
             assert!(describe(peer_word(&error)).is_some(), "{error:?}");
         }
+    }
+
+    #[test]
+    fn a_spent_budget_is_a_quota_failure_with_the_time_it_begins_anew() {
+        let resets_at = "2026-04-01T00:00:00Z".parse().unwrap();
+        let period = symbolon_policy::Period::Month;
+        let reason = symbolon_policy::Reason::PeriodRunsSpent { max: 4, period, resets_at };
+        let error = Error::from(reason);
+        for (status, text) in
+            [(for_operator(&error), error.to_string()), (for_peer(&error, "00"), "PERIOD_RUNS_SPENT".into())]
+        {
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            let details = status.get_error_details();
+            let violations = &details.quota_failure().unwrap().violations;
+            assert_eq!((violations[0].subject.as_str(), &violations[0].description), ("runs_per_period", &text));
+            let info = details.error_info().unwrap();
+            assert_eq!(info.reason, "PERIOD_RUNS_SPENT");
+            assert_eq!(info.metadata[RESETS_AT], "2026-04-01T00:00:00Z");
+        }
+        // A budget for the agreement's whole life never begins anew.
+        let status = for_operator(&Error::from(symbolon_policy::Reason::RunsSpent { max: 1 }));
+        let details = status.get_error_details();
+        assert_eq!(details.quota_failure().unwrap().violations[0].subject, "runs_max");
+        assert_eq!(details.error_info().unwrap().metadata.get(RESETS_AT), None);
     }
 
     #[test]

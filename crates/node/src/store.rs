@@ -10,16 +10,21 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
+use symbolon_policy::budget::Spent;
 use symbolon_policy::cedar::{Determining, Validity};
-use symbolon_policy::{Permit, Request, ResultKind, Spent};
+use symbolon_policy::probing::Finding;
+use symbolon_policy::sketch::{InputMark, Overlap};
+use symbolon_policy::{Agreement, Permit, Request, ResultKind, Seat};
 use symbolon_psi::Protocol;
 use symbolon_tables::{Format, TableSpec};
 
 use crate::error::{Environment, Error};
 use crate::gate::Posture;
 
+pub use budget::{AlertRecord, AlertRules, JobInputs, SpentBySide};
 pub use sqlite::SqliteStore;
 
+mod budget;
 pub mod sqlite;
 
 /// What a store method returns: a future that can be awaited behind `dyn Store`.
@@ -325,6 +330,12 @@ pub struct Acceptance {
     pub job: JobRecord,
     /// What the agreement has to permit.
     pub request: Request,
+    /// This institution's seat in the agreement.
+    pub seat: Seat,
+    /// What both sides bring to it.
+    pub inputs: JobInputs,
+    /// What is a sign of probing.
+    pub alerts: AlertRules,
     /// The nonce of the peer's offer, refused when it was seen before.
     pub offer_nonce: Option<[u8; 32]>,
     /// The time of acceptance.
@@ -379,6 +390,16 @@ pub struct PostureRecord {
     pub seen_at: DateTime<Utc>,
 }
 
+/// A job that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair")]
+pub struct Accepted {
+    /// What it may do.
+    pub permit: Permit,
+    /// Signs of probing found in it.
+    pub findings: Vec<Finding>,
+}
+
 /// The state of a node.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Stores a table; an existing one of the name is replaced when `replace` says so, else refused.
@@ -405,15 +426,30 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn agreement(&self, id: AgreementId) -> Answer<'_, Option<AgreementRecord>>;
     /// Lists the agreements, newest first.
     fn agreements(&self) -> Answer<'_, Vec<AgreementRecord>>;
-    /// What was spent under an agreement.
-    fn spent(&self, id: AgreementId) -> Answer<'_, Spent>;
+    /// What was spent under an agreement, also in the period that `at` lies in; `own` is this institution's seat.
+    fn spent<'a>(&'a self, agreement: &'a Agreement, own: Seat, at: DateTime<Utc>) -> Answer<'a, Spent>;
+    /// The same, told apart by who asked.
+    fn spent_by_side<'a>(&'a self, agreement: &'a Agreement, own: Seat, at: DateTime<Utc>) -> Answer<'a, SpentBySide>;
+
+    /// How far an own input agrees with the nearest earlier one the peer was asked with; nothing when it is one of
+    /// them, or the first.
+    fn overlap<'a>(&'a self, peer_key: [u8; 32], mark: &'a InputMark) -> Answer<'a, Option<Overlap>>;
+    /// Records a sign of probing for which a job was refused before it was offered.
+    fn raise<'a>(&'a self, job: &'a JobRecord, finding: Finding, at: DateTime<Utc>) -> Answer<'a, ()>;
+    /// Lists alerts: those nobody has looked into first, then the newest.
+    fn alerts(&self, limit: u32) -> Answer<'_, Vec<AlertRecord>>;
+    /// Finds an alert.
+    fn alert(&self, id: u64) -> Answer<'_, Option<AlertRecord>>;
+    /// Records that an alert was looked into, once.
+    fn see_alert(&self, id: u64, note: Option<String>, at: DateTime<Utc>) -> Answer<'_, AlertRecord>;
 
     /// Records a job that its operator asked for. The same request id with the same content gives the job recorded
     /// before; with other content it is refused.
     fn create_job(&self, job: JobRecord) -> Answer<'_, JobRecord>;
     /// Accepts a job in one transaction: reads the agreement and what was spent, decides, and only when permitted
-    /// records the spent run and rows, the nonce and the job. Concurrent calls never overspend.
-    fn accept_job(&self, acceptance: Acceptance) -> Answer<'_, Permit>;
+    /// records what is spent, the nonce and the job. Concurrent calls never overspend. Signs of probing are recorded in
+    /// the same transaction, also when the job is refused for one.
+    fn accept_job(&self, acceptance: Acceptance) -> Answer<'_, Accepted>;
     /// Records the session of a job; a session id is used once.
     fn record_session(&self, id: JobId, sid: [u8; 32], rows_own: u64, rows_peer: u64) -> Answer<'_, ()>;
     /// Moves an unfinished job to another unfinished state.

@@ -5,6 +5,7 @@ use symbolon_primitives::sign::VerifyingKey;
 use crate::agreement::{
     Agreement, AgreementId, Column, ColumnUse, Normaliser, Party, Protocol, Recipients, ResultKind, Seat,
 };
+use crate::budget::{self, Cost, Spent};
 use crate::padding::Padding;
 use crate::signed::{SignedAgreement, State};
 use crate::text::{ColumnName, Purpose};
@@ -12,7 +13,7 @@ use crate::time::Timestamp;
 
 mod reason;
 
-pub use reason::Reason;
+pub use reason::{Quota, Reason};
 
 /// A job one party asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +56,6 @@ pub enum Receiver {
     Responder,
     /// Both.
     Both,
-}
-
-/// What jobs under an agreement have used up, also those that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a pair of counters")]
-pub struct Spent {
-    /// Jobs.
-    pub runs: u64,
-    /// Rows asked about.
-    pub rows: u64,
 }
 
 /// The fewest and the most rows of a table, before rounding up.
@@ -125,7 +116,7 @@ pub struct Permit {
     /// The rule of rounding up.
     pub padding: Padding,
     /// What accepting the job uses up. Complete once the responder's row count was given.
-    pub spends: Spent,
+    pub spends: Cost,
 }
 
 /// Decides on `request` under `agreement`, of which `spent` is used up already.
@@ -184,7 +175,8 @@ fn check(request: &Request, signed: &SignedAgreement, spent: &Spent) -> Result<P
         check_declared(other, rows, terms.padding)?;
     }
     let spends = spending(request);
-    check_budget(agreement, spent, spends)?;
+    budget::decide(&terms.limits(), spent, &spends, request.now)
+        .map_err(|exceeded| Reason::of_budget(exceeded, agreement))?;
     Ok(Permit {
         agreement_id: agreement.id(),
         initiator,
@@ -266,8 +258,9 @@ fn within(party: &Party, rows: u64, limits: RowLimits) -> Result<(), Reason> {
     Ok(())
 }
 
-/// One run, and the declared rows of each party that gets a result: those are the rows it asks about.
-const fn spending(request: &Request) -> Spent {
+/// One run, and the declared rows of each party that gets a result: those are the rows it asks about. No protocol of
+/// this release looks up single keys or releases noisy values, so none spends lookups or epsilon.
+const fn spending(request: &Request) -> Cost {
     let responder = match request.rows_responder {
         Some(rows) => rows,
         None => 0,
@@ -277,19 +270,7 @@ const fn spending(request: &Request) -> Spent {
         Receiver::Responder => responder,
         Receiver::Both => request.rows_initiator.saturating_add(responder),
     };
-    Spent { runs: 1, rows }
-}
-
-fn check_budget(agreement: &Agreement, spent: &Spent, spends: Spent) -> Result<(), Reason> {
-    let terms = agreement.terms();
-    if spent.runs >= terms.runs_max {
-        return Err(Reason::RunsSpent { max: terms.runs_max });
-    }
-    let left = terms.rows_total_max.saturating_sub(spent.rows);
-    if spends.rows > left {
-        return Err(Reason::RowsSpent { rows: spends.rows, left });
-    }
-    Ok(())
+    Cost { runs: 1, rows, lookups: 0, epsilon: 0 }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@
 
 mod agreement;
 pub mod audit;
+pub mod budget;
 mod canonical;
 mod card;
 pub mod cedar;
@@ -34,7 +35,9 @@ mod identity;
 mod life;
 mod lineage;
 mod padding;
+pub mod probing;
 mod signed;
+pub mod sketch;
 mod spiffe;
 mod text;
 mod time;
@@ -47,11 +50,12 @@ pub use agreement::{
     Agreement, AgreementId, Allowance, Approver, Column, ColumnUse, DOCUMENT_BYTES_MAX, Duplicates, Epsilon, FORMAT,
     KeyPart, Normaliser, OptionalTerms, Party, Period, Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
 };
+pub use budget::{Cost, Spent};
 pub use card::{
     Anchor, CARD_BYTES_MAX, CARD_FORMAT, Card, CardContents, CardIdentity, REVOKED_MAX, ROTATIONS_MAX, RevokedKey,
     Rotation, SealingKeyEntry, TLS_PINS_MAX, TlsPin,
 };
-pub use decision::{Decision, Permit, Reason, Receiver, Request, RowLimits, Spent, check_own_rows, decide};
+pub use decision::{Decision, Permit, Quota, Reason, Receiver, Request, RowLimits, check_own_rows, decide};
 pub use diff::{Difference, Effect, diff};
 pub use error::{Error, Place, Problem, Section};
 pub use fingerprint::{FINGERPRINT_WORDS, Fingerprint};

@@ -12,7 +12,7 @@ use crate::error::Problem;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    const MAX: i64 = 253_402_300_799;
+    pub(crate) const MAX: i64 = 253_402_300_799;
 
     /// The time `seconds` after the beginning of 1970.
     ///

@@ -97,6 +97,12 @@ pub enum Label {
     AtRestJob,
     /// Frames that wait on disk.
     AtRestSpill,
+    /// The secret under which a home knows its inputs again.
+    InputSecret,
+    /// The mark by which a node knows an input again.
+    InputMark,
+    /// The commitment to an input a node declares.
+    InputCommitment,
 }
 
 impl Label {
@@ -140,6 +146,9 @@ impl Label {
         Self::AtRestKey,
         Self::AtRestJob,
         Self::AtRestSpill,
+        Self::InputSecret,
+        Self::InputMark,
+        Self::InputCommitment,
     ];
 
     /// The label as text.
@@ -184,6 +193,9 @@ impl Label {
             Self::AtRestKey => "symbolon-v1/at-rest/key",
             Self::AtRestJob => "symbolon-v1/at-rest/job",
             Self::AtRestSpill => "symbolon-v1/at-rest/spill",
+            Self::InputSecret => "symbolon-v1/input/secret",
+            Self::InputMark => "symbolon-v1/input/mark",
+            Self::InputCommitment => "symbolon-v1/input/commitment",
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
+use super::alerts::{self, RawAlerts};
 use super::limits::{COMMENTS, RawLimits};
 use super::{RawControl, RawTelemetry};
 
@@ -28,14 +31,24 @@ pub(super) fn render(institution: &str, listen: &str, advertise: &str) -> String
     entry(&mut text, "Form of the log on stderr: text or json (override: SYMBOLON_LOG_FORMAT).", "format", format);
     let comment = "What is logged, such as info or symbolon_node=debug,info (override: SYMBOLON_LOG).";
     entry(&mut text, comment, "filter", &telemetry.filter);
-    text.push_str("[limits]\n");
-    let limits = toml::Table::try_from(RawLimits::default()).unwrap_or_default();
-    for (key, comment) in COMMENTS {
-        if let Some(value) = limits.get(*key) {
-            line(&mut text, &format!("# {comment}\n{key} = {value}"));
+    text.push_str(
+        "# Signs that a partner probes for single records; 0 switches a sign off. See `symbolon alert --help`.\n",
+    );
+    section(&mut text, "[alerts]", &RawAlerts::default(), alerts::COMMENTS);
+    text.push('\n');
+    section(&mut text, "[limits]", &RawLimits::default(), COMMENTS);
+    text
+}
+
+/// Writes a section of plain values, each with its comment.
+fn section(text: &mut String, heading: &str, values: &impl Serialize, comments: &[(&str, &str)]) {
+    line(text, heading);
+    let values = toml::Table::try_from(values).unwrap_or_default();
+    for (key, comment) in comments {
+        if let Some(value) = values.get(*key) {
+            line(text, &format!("# {comment}\n{key} = {value}"));
         }
     }
-    text
 }
 
 fn entry(text: &mut String, comment: &str, key: &str, value: &str) {

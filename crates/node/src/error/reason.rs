@@ -38,6 +38,7 @@ const FAULTY_PEER: &str =
 const CORRECT_TABLE: &str = "correct the file or the table's description, see `table check`, then start again";
 const AGREE_ANEW: &str = "agree on a new one with the partner";
 const SEE_ALLOW: &str = "use what the agreement lists under [[allow]], or agree anew";
+const WAIT_FOR_PERIOD: &str = "wait for the next period: `symbolon budget` shows when it begins";
 const REPORT: &str = "start again; when it happens again, report it with the log lines of the incident";
 
 const REASONS: &[Entry] = &[
@@ -326,8 +327,30 @@ const REASONS: &[Entry] = &[
         "a table has more rows than the agreement allows",
         "bring fewer rows, or agree anew",
     ),
-    ("RUNS_SPENT", Class::Refused, "all runs of the agreement are used, failed ones included", AGREE_ANEW),
-    ("ROWS_SPENT", Class::Refused, "the rows left under the agreement do not suffice", AGREE_ANEW),
+    ("RUNS_SPENT", Class::Budget, "all runs of the agreement are used, failed ones included", AGREE_ANEW),
+    ("ROWS_SPENT", Class::Budget, "the rows left under the agreement do not suffice", AGREE_ANEW),
+    ("PERIOD_RUNS_SPENT", Class::Budget, "all runs of this period are used, failed ones included", WAIT_FOR_PERIOD),
+    ("PERIOD_ROWS_SPENT", Class::Budget, "the rows left in this period do not suffice", WAIT_FOR_PERIOD),
+    (
+        "SNAPSHOTS_SPENT",
+        Class::Budget,
+        "a party has brought as many different inputs as agreed, and this is another",
+        "join with one of the earlier states of the table, or agree anew",
+    ),
+    (
+        "SNAPSHOT_UNDECLARED",
+        Class::Refused,
+        "the agreement limits different inputs, and a node declares no commitment to its own",
+        "run the same release on both sides",
+    ),
+    ("LOOKUPS_SPENT", Class::Budget, "the lookups left under the agreement do not suffice", AGREE_ANEW),
+    ("EPSILON_SPENT", Class::Budget, "the epsilon left under the agreement does not suffice", AGREE_ANEW),
+    (
+        "PROBING_SUSPECTED",
+        Class::Refused,
+        "the job shows a sign of probing for single records",
+        "see `alert list` on the node that refused; speak with the partner before the agreement is used again",
+    ),
     ("CARD_EDITED", Class::Refused, "the card was changed or damaged", "ask its institution for the card again"),
     // Requests.
     ("NOT_FOUND", Class::NotFound, "there is nothing of that name", "list what there is and correct the name"),
@@ -614,7 +637,7 @@ mod tests {
 
     #[test]
     fn every_error_has_a_documented_reason() {
-        let path = || std::path::PathBuf::from("p");
+        let (path, sign) = (|| std::path::PathBuf::from("p"), symbolon_policy::probing::Sign::TinySet);
         let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let errors: Vec<Error> = vec![
             PeerMisbehaved::Signature { what: "card" }.into(),
@@ -644,6 +667,7 @@ mod tests {
             Refused::Normaliser.into(),
             Refused::BelowMinimum.into(),
             Refused::ByPolicy { policies: Vec::new() }.into(),
+            Refused::Probing { finding: symbolon_policy::probing::Finding { sign, found: 1, compared: 2 } }.into(),
             Error::NotFound { what: "table", remedy: "x" },
             Error::AlreadyExists { what: "table" },
             Error::Misuse { what: "x", remedy: "y" },

@@ -98,9 +98,10 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     let normaliser = own_normaliser()?;
     let mut request =
         deal.request(key.verifying_key(), columns, &record.purpose, normaliser, own.declared, timestamp(now)?)?;
-    let spent = home.store().spent(record.agreement_id).await?;
+    let spent = home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
     // Nothing leaves this house, not even a row count, for what the agreement does not permit.
     symbolon_policy::decide(&request, &deal.signed, &spent).permit()?;
+    run.check_overlap(deal, &record, own).await?;
 
     let offer = Offer {
         agreement_id: deal.signed.id(),
@@ -110,7 +111,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
         result: deal.result,
         columns: columns.clone(),
         purpose: record.purpose.clone(),
-        own: run.declaration(own.declared).await?,
+        own: run.declaration(own).await?,
     };
     let offer = Sealed::<Offer>::offer(offer, key)?;
     send(open, RequestMessage::Offer(offer.to_message())).await?;
@@ -127,8 +128,10 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     job.started_at = Some(now);
     let subject = deal.subject(&job, Some(open.client.channel()), said.posture);
     home.gate().phase(Stage::Accept, &subject).await?;
-    let acceptance = Acceptance { job: job.clone(), request, offer_nonce: None, at: now };
-    let permit = home.store().accept_job(acceptance).await?;
+    let (inputs, alerts) = (own.inputs(said.input), home.settings().alerts);
+    let acceptance =
+        Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce: None, at: now };
+    let permit = run.take(acceptance).await?;
     check_payload(deal, &permit, answer.content())?;
 
     let sid = session_id(&offer, &answer, open.client.channel().exporter);

@@ -107,8 +107,11 @@ impl Response {
         let subject = deal.subject(&job, Some(self.channel), posture);
         self.run.home().gate().phase(Stage::Accept, &subject).await?;
         let offer_nonce = Some(offer.content().own.nonce);
-        let acceptance = Acceptance { job: job.clone(), request, offer_nonce, at: now };
-        let permit = self.run.home().store().accept_job(acceptance).await?;
+        let inputs = own.inputs(offer.content().own.input);
+        let alerts = self.run.home().settings().alerts;
+        let acceptance =
+            Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce, at: now };
+        let permit = self.run.take(acceptance).await?;
 
         let spec = self.confirm(&deal, &permit, &offer, &own).await?;
         let (peer, agreement) = (&self.peer.name, deal.signed.id().short());
@@ -133,7 +136,7 @@ impl Response {
             Role::Sender => convert::length_u32(convert::payload_layout(&permit.columns)?.width())?,
             Role::Receiver => 0,
         };
-        let answer = Answer { payload_bytes, own: self.run.declaration(own.declared).await? };
+        let answer = Answer { payload_bytes, own: self.run.declaration(own).await? };
         let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation())?;
         let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
         self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;
@@ -165,8 +168,9 @@ impl Response {
     /// The first decision, before the own table is read; the binding one follows with all rows known.
     async fn decide(&self, deal: &Deal, offer: &Offer) -> Result<Permit, Error> {
         let home = self.run.home();
-        let spent = home.store().spent(*deal.signed.id().as_bytes()).await?;
-        let request = request(deal, offer, home.clock().now())?;
+        let now = home.clock().now();
+        let spent = home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
+        let request = request(deal, offer, now)?;
         Ok(symbolon_policy::decide(&request, &deal.signed, &spent).permit()?)
     }
 

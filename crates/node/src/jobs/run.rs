@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use symbolon_policy::sketch::InputMark;
 use symbolon_policy::{Column, Permit, check_own_rows};
 use symbolon_primitives::secret::Seed;
 use symbolon_psi::{ItemSet, Limits, Party, ReceiverInput, Role, SenderInput, SessionSpec};
@@ -23,7 +24,7 @@ use crate::ops::blocking;
 use crate::session::handshake::{Declaration, Fit};
 use crate::session::{Bounds, Inbound, InboxLimits, Link, Outbound, Surroundings, drive};
 use crate::status::{incident, peer_word};
-use crate::store::{Failure, JobEnd, JobRecord, JobState, Side, TableRecord};
+use crate::store::{Failure, JobEnd, JobInputs, JobRecord, JobState, Side, TableRecord};
 
 /// How long a side that gives up before the session waits for its last message to leave.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
@@ -31,7 +32,7 @@ const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
 /// A job under way.
 #[derive(Debug)]
 pub(super) struct Run {
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     pub(super) tracker: Arc<Tracker>,
     /// The number under which a failure is logged and told.
     incident: String,
@@ -44,6 +45,17 @@ pub(super) struct Own {
     pub(super) keyed: Keyed,
     /// Rows declared: what counts in this protocol, rounded up.
     pub(super) declared: u64,
+    /// What this node remembers of the input.
+    pub(super) mark: InputMark,
+    /// What it declares of the input to the peer.
+    pub(super) commitment: [u8; 32],
+}
+
+impl Own {
+    /// What both sides bring, once the peer has declared its part.
+    pub(super) fn inputs(&self, peer: Option<[u8; 32]>) -> JobInputs {
+        JobInputs { own: Some(self.commitment), peer, mark: Some(self.mark.clone()) }
+    }
 }
 
 /// A session that is about to begin.
@@ -88,6 +100,7 @@ impl Run {
             Role::Sender => convert::payload_layout(released)?,
             Role::Receiver => PayloadLayout::new(Vec::new()).map_err(symbolon_tables::Error::from)?,
         };
+        let width = layout.width();
         let keyed = self.load(&table, layout).await?;
         let rows = match (deal.role(), deal.protocol) {
             (Role::Sender, symbolon_psi::Protocol::EcdhOprf) => keyed.row_key.len(),
@@ -100,7 +113,9 @@ impl Run {
         if declared > max {
             return Err(Error::LimitExceeded { what: "rows", max, got: declared });
         }
-        Ok(Own { table, keyed, declared })
+        let (mark, keyed) = self.mark(keyed, width).await?;
+        let commitment = mark.commitment(self.home().input_secret(), &deal.signed.id());
+        Ok(Own { table, keyed, declared, mark, commitment })
     }
 
     async fn load(&self, table: &TableRecord, layout: PayloadLayout) -> Result<Keyed, Error> {
@@ -121,17 +136,18 @@ impl Run {
     }
 
     /// What this side declares in the handshake.
-    pub(super) async fn declaration(&self, rows: u64) -> Result<Declaration, Error> {
+    pub(super) async fn declaration(&self, own: &Own) -> Result<Declaration, Error> {
         let mut nonce = [0_u8; 32];
         getrandom::fill(&mut nonce).map_err(|_| Environment::Entropy)?;
         Ok(Declaration {
-            rows,
+            rows: own.declared,
             normaliser_version: symbolon_tables::NORMALISER_VERSION.to_owned(),
             normaliser_digest: symbolon_tables::rules_digest(),
             nonce,
             time: self.home().clock().now(),
             frame_bytes_max: convert::length_u32(self.home().settings().limits.frame_bytes_max)?,
             posture: Some(self.home().gate().posture().await?),
+            input: Some(own.commitment),
         })
     }
 
@@ -184,7 +200,7 @@ impl Run {
     async fn party(&self, spec: SessionSpec, role: Role, own: Own, limits: Limits) -> Result<(Party, Own), Error> {
         let pool = Arc::clone(&self.jobs.0.pool);
         blocking(move || {
-            let Own { table, mut keyed, declared } = own;
+            let Own { table, mut keyed, declared, mark, commitment } = own;
             let seed = Seed::random()?;
             let machine = pool.install(|| match role {
                 Role::Sender => {
@@ -207,7 +223,7 @@ impl Run {
                     Party::receiver(spec, ReceiverInput { keys }, seed, &limits)
                 }
             })?;
-            Ok((machine, Own { table, keyed, declared }))
+            Ok((machine, Own { table, keyed, declared, mark, commitment }))
         })
         .await
     }

@@ -96,6 +96,7 @@ impl Scene {
                 time: home.clock().now(),
                 frame_bytes_max: 1 << 20,
                 posture: None,
+                input: None,
             },
         }
     }
@@ -137,6 +138,11 @@ impl Scene {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("the bureau's job does not end");
+    }
+
+    /// The runs the bureau counts.
+    async fn spent_runs(&self) -> u64 {
+        self.pair.bureau.budget(&hex::encode(self.agreement)).await.unwrap().lines[0].spent
     }
 
     async fn failed(&self) -> String {
@@ -305,7 +311,7 @@ async fn an_offer_that_is_refused_leaves_no_job_and_spends_nothing() {
     assert_eq!(talk.aborted().await, "PEER_MISBEHAVED");
 
     assert!(scene.pair.bureau.job_list(10).await.unwrap().is_empty());
-    assert_eq!(scene.pair.bureau.store().spent(scene.agreement).await.unwrap().runs, 0);
+    assert_eq!(scene.spent_runs().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +332,7 @@ async fn an_offer_counts_once_and_a_confirmation_belongs_to_its_connection() {
     talk.send(RequestMessage::Confirm(elsewhere)).await;
     assert_eq!(talk.aborted().await, "PEER_MISBEHAVED");
     assert_eq!(scene.failed().await, "SIGNATURE_INVALID");
-    assert_eq!(scene.pair.bureau.store().spent(scene.agreement).await.unwrap().runs, 2, "what was accepted is spent");
+    assert_eq!(scene.spent_runs().await, 2, "what was accepted is spent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

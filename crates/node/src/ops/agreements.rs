@@ -338,7 +338,7 @@ impl Home {
         Ok(AgreementView {
             peer: agreement.party(seat.other()).name.as_str().to_owned(),
             seat,
-            spent: self.store().spent(record.id).await?,
+            spent: self.store().spent(agreement, seat, self.clock().now()).await?,
             runs_max: terms.runs_max,
             rows_total_max: terms.rows_total_max,
             valid_from: terms.valid_from.to_string(),

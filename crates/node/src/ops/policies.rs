@@ -174,7 +174,7 @@ impl Home {
         let at = question.at.unwrap_or_else(|| self.clock().now());
         let mut words = Vec::new();
 
-        let spent = self.store().spent(record.id).await?;
+        let spent = self.store().spent(case.signed.agreement(), seat, at).await?;
         let request = case.request(at)?;
         // The runs of a job that runs are spent already.
         let binding = matches!(stage, Stage::Offer | Stage::Accept);

@@ -65,6 +65,8 @@ pub struct Declaration {
     pub frame_bytes_max: u32,
     /// What it says about its program, settings and policies; a node of an earlier release says nothing.
     pub posture: Option<Posture>,
+    /// The commitment to its input, equal for equal inputs under one agreement; a node of an earlier release has none.
+    pub input: Option<[u8; 32]>,
 }
 
 /// What the initiator asks for.

@@ -7,15 +7,19 @@ use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqlSafeStr, SqlitePool};
-use symbolon_policy::{Permit, Spent};
+use symbolon_policy::budget::Spent;
+use symbolon_policy::probing::Finding;
+use symbolon_policy::sketch::{InputMark, Overlap};
+use symbolon_policy::{Agreement, Seat};
 
 use super::{
-    Acceptance, AgreementId, AgreementRecord, AgreementState, Answer, DecisionRecord, JobEnd, JobId, JobRecord,
-    JobState, PeerRecord, PostureRecord, ResultRecord, Store, TableRecord,
+    Acceptance, Accepted, AgreementId, AgreementRecord, AgreementState, AlertRecord, Answer, DecisionRecord, JobEnd,
+    JobId, JobRecord, JobState, PeerRecord, PostureRecord, ResultRecord, SpentBySide, Store, TableRecord,
 };
 use crate::error::{Environment, Error};
 use crate::files;
 
+mod budget;
 mod decisions;
 mod job_keys;
 mod jobs;
@@ -28,6 +32,7 @@ const CONNECTIONS_MAX: u32 = 4;
 /// The migrations in order. A released one is never edited; a change is a further one.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (3, "budgets", include_str!("../../migrations/0003_budgets.sql")),
     (6, "at rest", include_str!("../../migrations/0006_at_rest.sql")),
     (7, "gate", include_str!("../../migrations/0007_gate.sql")),
 ];
@@ -236,15 +241,39 @@ impl Store for SqliteStore {
         Box::pin(self.agreements())
     }
 
-    fn spent(&self, id: AgreementId) -> Answer<'_, Spent> {
-        Box::pin(async move { jobs::spent(&mut *self.pool.acquire().await?, id).await })
+    fn spent<'a>(&'a self, agreement: &'a Agreement, own: Seat, at: DateTime<Utc>) -> Answer<'a, Spent> {
+        Box::pin(async move { budget::spent(&mut *self.pool.acquire().await?, agreement, own, None, at).await })
+    }
+
+    fn spent_by_side<'a>(&'a self, agreement: &'a Agreement, own: Seat, at: DateTime<Utc>) -> Answer<'a, SpentBySide> {
+        Box::pin(self.spent_by_side(agreement, own, at))
+    }
+
+    fn overlap<'a>(&'a self, peer_key: [u8; 32], mark: &'a InputMark) -> Answer<'a, Option<Overlap>> {
+        Box::pin(self.overlap(peer_key, mark))
+    }
+
+    fn raise<'a>(&'a self, job: &'a JobRecord, finding: Finding, at: DateTime<Utc>) -> Answer<'a, ()> {
+        Box::pin(self.raise(job, finding, at))
+    }
+
+    fn alerts(&self, limit: u32) -> Answer<'_, Vec<AlertRecord>> {
+        Box::pin(self.alerts(limit))
+    }
+
+    fn alert(&self, id: u64) -> Answer<'_, Option<AlertRecord>> {
+        Box::pin(self.alert(id))
+    }
+
+    fn see_alert(&self, id: u64, note: Option<String>, at: DateTime<Utc>) -> Answer<'_, AlertRecord> {
+        Box::pin(self.see_alert(id, note, at))
     }
 
     fn create_job(&self, job: JobRecord) -> Answer<'_, JobRecord> {
         Box::pin(self.create_job(job))
     }
 
-    fn accept_job(&self, acceptance: Acceptance) -> Answer<'_, Permit> {
+    fn accept_job(&self, acceptance: Acceptance) -> Answer<'_, Accepted> {
         Box::pin(self.accept_job(acceptance))
     }
 

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::agreement::{AgreementId, Protocol, ResultKind};
+use crate::agreement::{Agreement, AgreementId, Epsilon, Period, Protocol, ResultKind};
+use crate::budget::Exceeded;
 use crate::text::{ColumnName, Name};
 use crate::time::Timestamp;
 
@@ -166,9 +167,121 @@ pub enum Reason {
         /// The rows left.
         left: u64,
     },
+    /// No run is left in this period.
+    #[error("all {max} runs of this {period} are used, failed ones included: the next {period} begins at {resets_at}")]
+    PeriodRunsSpent {
+        /// The runs agreed.
+        max: u64,
+        /// The period.
+        period: Period,
+        /// The first second of the next one.
+        resets_at: Timestamp,
+    },
+    /// Too few rows are left in this period.
+    #[error(
+        "the job asks about {rows} rows, {left} are left in this {period}: ask about fewer{}",
+        or_wait(*period, *resets_at)
+    )]
+    PeriodRowsSpent {
+        /// The rows asked about.
+        rows: u64,
+        /// The rows left.
+        left: u64,
+        /// The period.
+        period: Period,
+        /// The first second of the next one, when it would have room for the job.
+        resets_at: Option<Timestamp>,
+    },
+    /// A party's table changed once more than agreed.
+    #[error(
+        "{party} has asked with {max} different inputs, as many as agreed, and this is another: ask with one of those \
+         again, or agree anew"
+    )]
+    SnapshotsSpent {
+        /// Whose input.
+        party: Name,
+        /// The inputs agreed.
+        max: u64,
+    },
+    /// A party's input cannot be counted.
+    #[error(
+        "the agreement limits the different inputs of {party}, whose node declares no commitment to its input: run \
+         the same release on both sides"
+    )]
+    SnapshotUndeclared {
+        /// Whose input.
+        party: Name,
+    },
+    /// Too few lookups are left.
+    #[error("the job asks {lookups} single questions, {left} are left under the agreement: ask fewer, or agree anew")]
+    LookupsSpent {
+        /// The questions asked.
+        lookups: u64,
+        /// The questions left.
+        left: u64,
+    },
+    /// Too little epsilon is left.
+    #[error("the job would use epsilon {epsilon}, {left} is left under the agreement: release less, or agree anew")]
+    EpsilonSpent {
+        /// What the job would use.
+        epsilon: Epsilon,
+        /// What is left.
+        left: Epsilon,
+    },
+}
+
+/// The end of a sentence about rows that do not fit into a period.
+fn or_wait(period: Period, resets_at: Option<Timestamp>) -> String {
+    resets_at.map_or_else(|| ", or agree anew".to_owned(), |at| format!(", or wait for the next {period} from {at} on"))
+}
+
+/// A spent budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a pair")]
+pub struct Quota {
+    /// The budget, by the name of its limit in the agreement.
+    pub budget: &'static str,
+    /// When there is more of it; nothing when there never is.
+    pub resets_at: Option<Timestamp>,
 }
 
 impl Reason {
+    pub(crate) fn of_budget(exceeded: Exceeded, agreement: &Agreement) -> Self {
+        let party = |seat| agreement.party(seat).name.clone();
+        match exceeded {
+            Exceeded::Runs { max } => Self::RunsSpent { max },
+            Exceeded::Rows { rows, left } => Self::RowsSpent { rows, left },
+            Exceeded::PeriodRuns { max, period, resets_at } => Self::PeriodRunsSpent { max, period, resets_at },
+            Exceeded::PeriodRows { rows, left, period, resets_at } => {
+                Self::PeriodRowsSpent { rows, left, period, resets_at }
+            }
+            Exceeded::Snapshots { seat, max } => Self::SnapshotsSpent { party: party(seat), max },
+            Exceeded::SnapshotUndeclared { seat } => Self::SnapshotUndeclared { party: party(seat) },
+            Exceeded::Lookups { lookups, left } => Self::LookupsSpent { lookups, left },
+            Exceeded::Epsilon { epsilon, left } => {
+                // What lies above the largest amount an agreement can name shows as that.
+                let amount = |millionths| Epsilon::from_millionths(millionths).unwrap_or(Epsilon::MAX);
+                Self::EpsilonSpent { epsilon: amount(epsilon), left: amount(left) }
+            }
+        }
+    }
+
+    /// The budget that is spent, when that is the reason.
+    #[must_use]
+    pub const fn quota(&self) -> Option<Quota> {
+        let (budget, resets_at) = match self {
+            Self::RunsSpent { .. } => ("runs_max", None),
+            Self::RowsSpent { .. } => ("rows_total_max", None),
+            Self::PeriodRunsSpent { resets_at, .. } => ("runs_per_period", Some(*resets_at)),
+            Self::PeriodRowsSpent { resets_at, .. } => ("rows_per_period", *resets_at),
+            Self::SnapshotsSpent { .. } => ("snapshots_max", None),
+            Self::LookupsSpent { .. } => ("lookups_max", None),
+            Self::EpsilonSpent { .. } => ("epsilon_max", None),
+            _ => return None,
+        };
+        Some(Quota { budget, resets_at })
+    }
+
     /// The stable name, for machines.
     #[must_use]
     pub const fn label(&self) -> &'static str {
@@ -199,6 +312,12 @@ impl Reason {
             Self::RowsAboveMaximum { .. } => "ROWS_ABOVE_MAXIMUM",
             Self::RunsSpent { .. } => "RUNS_SPENT",
             Self::RowsSpent { .. } => "ROWS_SPENT",
+            Self::PeriodRunsSpent { .. } => "PERIOD_RUNS_SPENT",
+            Self::PeriodRowsSpent { .. } => "PERIOD_ROWS_SPENT",
+            Self::SnapshotsSpent { .. } => "SNAPSHOTS_SPENT",
+            Self::SnapshotUndeclared { .. } => "SNAPSHOT_UNDECLARED",
+            Self::LookupsSpent { .. } => "LOOKUPS_SPENT",
+            Self::EpsilonSpent { .. } => "EPSILON_SPENT",
         }
     }
 

@@ -45,7 +45,7 @@ fn permitted() -> Scenario {
             now: "2026-11-01T12:00:00Z".parse().unwrap(),
         },
         agreement,
-        spent: Spent { runs: 1, rows: 1024 },
+        spent: Spent { runs: 1, rows: 1024, ..Spent::default() },
     }
 }
 
@@ -63,7 +63,7 @@ fn the_unmodified_request_is_permitted_with_columns_in_the_agreements_order() {
     assert_eq!(permit.intersection_min, 50);
     assert_eq!(permit.rows_initiator, RowLimits { min: 100, max: 1000 });
     assert_eq!(permit.rows_responder, RowLimits { min: 500, max: 5000 });
-    assert_eq!(permit.spends, Spent { runs: 1, rows: 1024 });
+    assert_eq!(permit.spends, Cost { runs: 1, rows: 1024, ..Cost::default() });
     assert_eq!(permit.agreement_id, active().id());
 }
 
@@ -161,7 +161,7 @@ fn the_edges_are_permitted() {
         |it| it.request.rows_initiator = 100,
         |it| it.request.rows_responder = Some(512),
         |it| it.request.rows_responder = None,
-        |it| it.spent = Spent { runs: 2, rows: 2500 - 1024 },
+        |it| it.spent = Spent { runs: 2, rows: 2500 - 1024, ..Spent::default() },
         |it| it.spent = Spent::default(),
         |it| drop(it.request.columns.pop()),
     ];
@@ -181,7 +181,7 @@ fn a_mutual_job_spends_the_rows_of_both_and_either_party_may_ask() {
     scenario.request.receiver = Receiver::Both;
     scenario.request.columns.clear();
     scenario.spent = Spent::default();
-    assert_eq!(permit(&scenario).spends, Spent { runs: 1, rows: 1024 + 5120 });
+    assert_eq!(permit(&scenario).spends, Cost { runs: 1, rows: 1024 + 5120, ..Cost::default() });
 
     scenario.request.initiator = bureau_key().verifying_key();
     scenario.request.rows_initiator = 5120;

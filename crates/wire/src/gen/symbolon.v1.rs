@@ -221,6 +221,10 @@ pub struct JobOfferBody {
     /// What the initiator says about its program, settings and policies.
     #[prost(message, optional, tag = "15")]
     pub posture: ::core::option::Option<Posture>,
+    /// Commitment to the initiator's input, 32 bytes: equal for equal inputs under one agreement, so that different
+    /// inputs can be counted, and nothing else. Empty from an earlier release.
+    #[prost(bytes = "vec", tag = "20")]
+    pub input_commitment: ::prost::alloc::vec::Vec<u8>,
 }
 /// JobAccept is the signed answer to a JobOffer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -265,6 +269,9 @@ pub struct JobAcceptBody {
     /// What the responder says about its program, settings and policies.
     #[prost(message, optional, tag = "10")]
     pub posture: ::core::option::Option<Posture>,
+    /// Commitment to the responder's input, 32 bytes, as in JobOfferBody.
+    #[prost(bytes = "vec", tag = "20")]
+    pub input_commitment: ::prost::alloc::vec::Vec<u8>,
 }
 /// JobConfirm shows that the initiator derived the same session id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1239,6 +1246,142 @@ pub struct AcceptAgreementResponse {
     #[prost(message, optional, tag = "1")]
     pub agreement: ::core::option::Option<Agreement>,
 }
+/// GetBudgetRequest names an agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBudgetRequest {
+    /// Its id, hexadecimal; enough leading digits to be unique suffice.
+    #[prost(string, tag = "1")]
+    pub agreement_id: ::prost::alloc::string::String,
+}
+/// GetBudgetResponse returns a budget.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetBudgetResponse {
+    /// The budget.
+    #[prost(message, optional, tag = "1")]
+    pub budget: ::core::option::Option<Budget>,
+}
+/// Budget is what an agreement allows to be used up and what is left of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Budget {
+    /// The agreement, hexadecimal.
+    #[prost(string, tag = "1")]
+    pub agreement_id: ::prost::alloc::string::String,
+    /// Each limit.
+    #[prost(message, repeated, tag = "2")]
+    pub lines: ::prost::alloc::vec::Vec<BudgetLine>,
+    /// What this institution has asked for.
+    #[prost(message, optional, tag = "3")]
+    pub own: ::core::option::Option<BudgetAsked>,
+    /// What the other party has asked for.
+    #[prost(message, optional, tag = "4")]
+    pub other: ::core::option::Option<BudgetAsked>,
+}
+/// BudgetLine is one limit.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BudgetLine {
+    /// Name of the limit in the agreement, e.g. "runs_per_period".
+    #[prost(string, tag = "1")]
+    pub budget: ::prost::alloc::string::String,
+    /// What is counted: "runs", "rows", "inputs", "lookups", or "millionths" of epsilon.
+    #[prost(string, tag = "2")]
+    pub unit: ::prost::alloc::string::String,
+    /// The party whose inputs are counted, for "snapshots_max"; empty for the others.
+    #[prost(string, tag = "3")]
+    pub party: ::prost::alloc::string::String,
+    /// The limit.
+    #[prost(uint64, tag = "4")]
+    pub limit: u64,
+    /// What is spent, in this period where the limit is for a period.
+    #[prost(uint64, tag = "5")]
+    pub spent: u64,
+    /// What is left.
+    #[prost(uint64, tag = "6")]
+    pub left: u64,
+    /// When a limit for a period begins anew, RFC 3339; empty for the others, and in the last period.
+    #[prost(string, tag = "7")]
+    pub resets_at: ::prost::alloc::string::String,
+}
+/// BudgetAsked is what one side has asked for over the agreement's life.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BudgetAsked {
+    /// Jobs it started.
+    #[prost(uint64, tag = "1")]
+    pub runs: u64,
+    /// Rows it asked about: its declared rows in jobs it got a result of.
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+    /// Different inputs it brought.
+    #[prost(uint64, tag = "3")]
+    pub inputs: u64,
+}
+/// Alert is a sign that somebody probes for single records.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Alert {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The agreement, hexadecimal.
+    #[prost(string, tag = "2")]
+    pub agreement_id: ::prost::alloc::string::String,
+    /// Name of the other party.
+    #[prost(string, tag = "3")]
+    pub peer: ::prost::alloc::string::String,
+    /// The job in which it was found, hexadecimal.
+    #[prost(string, tag = "4")]
+    pub job_id: ::prost::alloc::string::String,
+    /// What was found: "tiny_set", "size_jump", "size_series", "input_changes" or "input_overlap".
+    #[prost(string, tag = "5")]
+    pub sign: ::prost::alloc::string::String,
+    /// The number found: rows, different sizes, different inputs, or keys that differ.
+    #[prost(uint64, tag = "6")]
+    pub found: u64,
+    /// What it was compared with.
+    #[prost(uint64, tag = "7")]
+    pub compared: u64,
+    /// Whether the job was refused for it.
+    #[prost(bool, tag = "8")]
+    pub refused: bool,
+    /// When it was found, RFC 3339.
+    #[prost(string, tag = "9")]
+    pub raised_at: ::prost::alloc::string::String,
+    /// When somebody looked into it, RFC 3339; empty before.
+    #[prost(string, tag = "10")]
+    pub seen_at: ::prost::alloc::string::String,
+    /// What was said then.
+    #[prost(string, tag = "11")]
+    pub note: ::prost::alloc::string::String,
+}
+/// ListAlertsRequest asks for alerts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAlertsRequest {
+    /// How many at most; 0 means 100.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+}
+/// ListAlertsResponse lists alerts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAlertsResponse {
+    /// The alerts: those nobody has looked into first, then the newest.
+    #[prost(message, repeated, tag = "1")]
+    pub alerts: ::prost::alloc::vec::Vec<Alert>,
+}
+/// AckAlertRequest names an alert.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AckAlertRequest {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// What came of it, in one line of at most 500 characters; may be empty.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+}
+/// AckAlertResponse returns the alert.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AckAlertResponse {
+    /// The alert.
+    #[prost(message, optional, tag = "1")]
+    pub alert: ::core::option::Option<Alert>,
+}
 /// CreateJobRequest asks for a job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateJobRequest {
@@ -2203,6 +2346,81 @@ pub mod control_service_client {
                 .insert(GrpcMethod::new("symbolon.v1.ControlService", "ExplainJob"));
             self.inner.unary(req, path, codec).await
         }
+        /// GetBudget tells what an agreement allows to be used up, what is spent and what is left.
+        pub async fn get_budget(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBudgetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBudgetResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/GetBudget",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "GetBudget"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// ListAlerts lists signs of probing, those nobody has looked into first.
+        pub async fn list_alerts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAlertsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAlertsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ListAlerts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "ListAlerts"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// AckAlert records that somebody looked into an alert.
+        pub async fn ack_alert(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AckAlertRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AckAlertResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/AckAlert",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "AckAlert"));
+            self.inner.unary(req, path, codec).await
+        }
         /// CreateJob starts a job. The same request id with the same content returns the same job.
         pub async fn create_job(
             &mut self,
@@ -2516,6 +2734,30 @@ pub mod control_service_server {
             request: tonic::Request<super::ExplainJobRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ExplainJobResponse>,
+            tonic::Status,
+        >;
+        /// GetBudget tells what an agreement allows to be used up, what is spent and what is left.
+        async fn get_budget(
+            &self,
+            request: tonic::Request<super::GetBudgetRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBudgetResponse>,
+            tonic::Status,
+        >;
+        /// ListAlerts lists signs of probing, those nobody has looked into first.
+        async fn list_alerts(
+            &self,
+            request: tonic::Request<super::ListAlertsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAlertsResponse>,
+            tonic::Status,
+        >;
+        /// AckAlert records that somebody looked into an alert.
+        async fn ack_alert(
+            &self,
+            request: tonic::Request<super::AckAlertRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AckAlertResponse>,
             tonic::Status,
         >;
         /// CreateJob starts a job. The same request id with the same content returns the same job.
@@ -3283,6 +3525,141 @@ pub mod control_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExplainJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/GetBudget" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBudgetSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::GetBudgetRequest>
+                    for GetBudgetSvc<T> {
+                        type Response = super::GetBudgetResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBudgetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::get_budget(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBudgetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ListAlerts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAlertsSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ListAlertsRequest>
+                    for ListAlertsSvc<T> {
+                        type Response = super::ListAlertsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAlertsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::list_alerts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAlertsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/AckAlert" => {
+                    #[allow(non_camel_case_types)]
+                    struct AckAlertSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::AckAlertRequest>
+                    for AckAlertSvc<T> {
+                        type Response = super::AckAlertResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AckAlertRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::ack_alert(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AckAlertSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -61,7 +61,7 @@ async fn what_a_policy_refuses_is_neither_signed_nor_spent() {
     talk.send(RequestMessage::Offer(scene.seal(scene.offer(1)).to_message())).await;
     assert_eq!(talk.aborted().await, "POLICY_REFUSED");
     assert_eq!(scene.failed().await, "POLICY_REFUSED");
-    assert_eq!(scene.pair.bureau.store().spent(scene.agreement).await.unwrap().runs, 0);
+    assert_eq!(scene.spent_runs().await, 0);
     let job = scene.ended().await.id.to_string();
     let decisions = scene.pair.bureau.policy_explain_job(&job).await.unwrap();
     assert_eq!(decisions[1].words, ["the policy \"own\" (own.cedar:1) forbids it: closed"]);

@@ -43,6 +43,7 @@ impl Bureau {
                 time: self.home.clock().now(),
                 frame_bytes_max: 1 << 20,
                 posture: None,
+                input: None,
             },
         };
         match self.fault {

@@ -24,6 +24,7 @@ fn declaration(nonce: u8) -> Declaration {
         time: now(),
         frame_bytes_max: 1 << 20,
         posture: Some(Posture { build: [1; 32], config: [2; 32], policy_set: [3; 32] }),
+        input: None,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
-use symbolon_policy::{Decision, Permit, SignedAgreement, Spent};
+use symbolon_policy::{Decision, SignedAgreement};
 
-use super::{SqliteStore, rows, taken};
+use super::{SqliteStore, budget, rows, taken};
 use crate::error::{Error, PeerMisbehaved, Refused};
-use crate::store::{Acceptance, AgreementId, AgreementState, JobEnd, JobId, JobRecord, JobState, ResultRecord};
+use crate::store::{
+    Acceptance, Accepted, AgreementId, AgreementState, JobEnd, JobId, JobRecord, JobState, ResultRecord,
+};
 
 /// Takes the write lock at once, so that what a transaction reads cannot change before it writes.
 pub(super) const BEGIN_WRITING: &str = "BEGIN IMMEDIATE";
@@ -32,11 +34,11 @@ impl SqliteStore {
         Ok(job)
     }
 
-    pub(super) async fn accept_job(&self, acceptance: Acceptance) -> Result<Permit, Error> {
-        let Acceptance { mut job, request, offer_nonce, at } = acceptance;
+    pub(super) async fn accept_job(&self, acceptance: Acceptance) -> Result<Accepted, Error> {
+        let Acceptance { mut job, request, seat, inputs, alerts, offer_nonce, at } = acceptance;
         let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
         let agreement = active_agreement(&mut transaction, job.agreement_id).await?;
-        let spent = spent(&mut transaction, job.agreement_id).await?;
+        let spent = budget::spent(&mut transaction, agreement.agreement(), seat, Some(&inputs), at).await?;
         let permit = match symbolon_policy::decide(&request, &agreement, &spent) {
             Decision::Permit(permit) => permit,
             Decision::Refuse(reason) => return Err(reason.into()),
@@ -45,6 +47,12 @@ impl SqliteStore {
             let query = sqlx::query("INSERT INTO used_nonces (nonce, used_at) VALUES ($1, $2)");
             let query = query.bind(nonce.to_vec()).bind(at.timestamp_millis());
             query.execute(&mut *transaction).await.map_err(|error| replayed(error, "job offer"))?;
+        }
+        let looked = budget::look(&mut transaction, &job, &permit, &inputs, &alerts, at).await?;
+        if let Some(finding) = looked.refused {
+            // The alert and the nonce stay, nothing is spent.
+            transaction.commit().await?;
+            return Err(Refused::Probing { finding }.into());
         }
         job.started_at = Some(at);
         let query = sqlx::query("SELECT state FROM jobs WHERE id = $1").bind(job.id.as_bytes().to_vec());
@@ -63,12 +71,10 @@ impl SqliteStore {
                 query.bind(at.timestamp_millis()).execute(&mut *transaction).await?;
             }
         }
-        let query = sqlx::query("INSERT INTO spends (job_id, agreement_id, rows, spent_at) VALUES ($1, $2, $3, $4)");
-        let query = query.bind(job.id.as_bytes().to_vec()).bind(job.agreement_id.to_vec());
-        let query = query.bind(rows::from_count(permit.spends.rows)?).bind(at.timestamp_millis());
-        query.execute(&mut *transaction).await.map_err(|error| taken(error, "an acceptance of this job"))?;
+        budget::spend(&mut transaction, &job, &permit, &inputs, at).await?;
+        budget::remember(&mut transaction, &job, &permit, &inputs, at).await?;
         transaction.commit().await?;
-        Ok(permit)
+        Ok(Accepted { permit, findings: looked.findings })
     }
 
     pub(super) async fn record_session(
@@ -153,17 +159,6 @@ impl SqliteStore {
         }
         Err(self.job(id).await?.map_or(NO_SUCH_JOB, |job| already_ended(job.state)))
     }
-}
-
-/// What was spent under an agreement, within the caller's transaction.
-pub(super) async fn spent(connection: &mut SqliteConnection, id: AgreementId) -> Result<Spent, Error> {
-    let query =
-        sqlx::query("SELECT count(*) AS runs, coalesce(sum(rows), 0) AS rows FROM spends WHERE agreement_id = $1");
-    let row = query.bind(id.to_vec()).fetch_one(connection).await?;
-    let count = |column: &'static str| -> Result<u64, Error> {
-        u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| rows::corrupt("spends"))
-    };
-    Ok(Spent { runs: count("runs")?, rows: count("rows")? })
 }
 
 /// Reads the agreement and checks both signatures again: the stored state alone is not believed.

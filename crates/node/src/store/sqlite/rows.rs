@@ -27,7 +27,7 @@ pub(super) fn time(row: &SqliteRow, column: &'static str) -> Result<DateTime<Utc
     DateTime::from_timestamp_millis(row.try_get(column)?).ok_or_else(|| corrupt(column))
 }
 
-fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<DateTime<Utc>>, Error> {
+pub(super) fn optional_time(row: &SqliteRow, column: &'static str) -> Result<Option<DateTime<Utc>>, Error> {
     let millis: Option<i64> = row.try_get(column)?;
     millis.map(|millis| DateTime::from_timestamp_millis(millis).ok_or_else(|| corrupt(column))).transpose()
 }
@@ -52,7 +52,7 @@ fn names(row: &SqliteRow, column: &'static str) -> Result<Vec<String>, Error> {
     serde_json::from_str(&text).map_err(|_| corrupt(column))
 }
 
-fn word<T>(row: &SqliteRow, column: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
+pub(super) fn word<T>(row: &SqliteRow, column: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, Error> {
     let text: String = row.try_get(column)?;
     read(&text).ok_or_else(|| corrupt(column))
 }
