@@ -2,8 +2,9 @@
 //!
 //! # What it computes
 //! [`Points::decode`] and [`Points::map`] take bytes to group elements, [`Points::multiply`] and
-//! [`Points::multiply_each`] give the encodings of their products with one scalar for all or one scalar each. The
-//! results are those of RFC 9496 and the same on every backend.
+//! [`Points::multiply_each`] give the encodings of their products with one scalar for all or one scalar each.
+//! [`Points::vartime_sum`] sums up products of public values, as proofs over a whole batch need. The results are those
+//! of RFC 9496 and the same on every backend.
 //!
 //! # Backends
 //! * AVX-512 IFMA: eight elements side by side, one a lane; a product of 52-bit numbers in eight lanes is one
@@ -32,7 +33,8 @@
 //!
 //! # Cost
 //! On one thread of a Zen 4 server about 5.5 us to decode, multiply and encode, 6 us with the map, when the number
-//! of elements is a multiple of 8 and large enough (256) for an inversion to be shared.
+//! of elements is a multiple of 8 and large enough (256) for an inversion to be shared; 0.75 us for each product of
+//! a sum of thousands.
 //!
 //! # Where it differs from the RFC
 //! The encoding of a product k·P is made from (k/2)·P by a doubling that needs no square root of its own, and
@@ -156,6 +158,62 @@ impl Points {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Puts the elements of all parts behind each other.
+    ///
+    /// # Panics
+    /// When a part but the last has a length that 8 does not divide.
+    #[must_use]
+    pub fn join(parts: &[Self]) -> Self {
+        let Some((last, others)) = parts.split_last() else { return Self::map(&[]) };
+        assert!(others.iter().all(|part| part.len().is_multiple_of(8)), "a part but the last divides by 8");
+        let count = parts.iter().map(Self::len).sum();
+        let mut joined = match &last.0 {
+            Inner::Portable(_) => Inner::Portable(portable::Points::with_capacity(count)),
+            #[cfg(target_arch = "x86_64")]
+            Inner::Avx512(points) => Inner::Avx512(points.with_capacity(count)),
+        };
+        for part in parts {
+            match (&mut joined, &part.0) {
+                (Inner::Portable(joined), Inner::Portable(part)) => joined.extend(part),
+                #[cfg(target_arch = "x86_64")]
+                (Inner::Avx512(joined), Inner::Avx512(part)) => joined.extend(part),
+                #[cfg(target_arch = "x86_64")]
+                _ => unreachable!("the backend does not change while a program runs"),
+            }
+        }
+        Self(joined)
+    }
+
+    /// The elements at `positions`, in their order; a position may occur many times.
+    ///
+    /// # Panics
+    /// When a position is not below the number of elements.
+    #[must_use]
+    pub fn gather(&self, positions: &[usize]) -> Self {
+        assert!(positions.iter().all(|position| *position < self.len()), "positions lie in the batch");
+        Self(match &self.0 {
+            Inner::Portable(points) => Inner::Portable(points.gather(positions)),
+            #[cfg(target_arch = "x86_64")]
+            Inner::Avx512(points) => Inner::Avx512(points.gather(positions)),
+        })
+    }
+
+    /// The encoding of Σ c_i·P_(`first` + i) over all coefficients c_i. Variable time: for public coefficients and
+    /// elements.
+    ///
+    /// # Panics
+    /// When there are more coefficients than elements from `first` on.
+    #[must_use]
+    pub fn vartime_sum(&self, first: usize, coefficients: &[Scalar]) -> [u8; ELEMENT_BYTES] {
+        let rest = self.len().checked_sub(first);
+        assert!(rest.is_some_and(|rest| coefficients.len() <= rest), "one element for each coefficient");
+        match &self.0 {
+            Inner::Portable(points) => points.vartime_sum(first, coefficients),
+            #[cfg(target_arch = "x86_64")]
+            Inner::Avx512(points) => points.vartime_sum(first, coefficients),
+        }
     }
 
     /// Writes the encodings of all elements.

@@ -2,7 +2,7 @@
 //! zero, and operations on many of them at once.
 //!
 //! Batch functions split their slices into blocks of [`BLOCK_ELEMENTS`] that run in parallel on the rayon pool
-//! they are called in. A faster kernel has its place behind these functions: bytes in, bytes out.
+//! they are called in, each through [`symbolon_kernels::ristretto8`]: eight elements at once where the CPU can.
 //!
 //! Everything that touches a [`SecretScalar`] takes the same time for every value of it. Decoding and encoding
 //! take the same time for every valid element.
@@ -14,6 +14,7 @@ use curve25519_dalek::traits::Identity;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand_core::CryptoRng;
 use rayon::prelude::*;
+use symbolon_kernels::ristretto8::{self, Points, Verdict};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
@@ -26,7 +27,7 @@ pub const ELEMENT_BYTES: usize = 32;
 pub const SCALAR_BYTES: usize = 32;
 
 /// Elements that share one inversion when they are encoded, and one task of the thread pool.
-pub const BLOCK_ELEMENTS: usize = 256;
+pub const BLOCK_ELEMENTS: usize = ristretto8::BLOCK_ELEMENTS;
 
 /// An element of ristretto255 other than the identity.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,11 @@ impl Element {
     /// # Errors
     /// [`Error::Encoding`] for bytes that are not canonical and for the identity.
     pub fn decode(bytes: &[u8; ELEMENT_BYTES]) -> Result<Self, Error> {
-        decode_point(bytes).map(Self)
+        // The identity has one encoding only, 32 zero bytes, which the curve library accepts.
+        if *bytes == [0; ELEMENT_BYTES] {
+            return Err(BAD_ELEMENT);
+        }
+        CompressedRistretto(*bytes).decompress().map(Self).ok_or(BAD_ELEMENT)
     }
 
     /// The canonical encoding (RFC 9496, section 4.3.2).
@@ -145,11 +150,6 @@ impl SecretScalar {
     pub(crate) const fn scalar(&self) -> &Scalar {
         &self.0
     }
-
-    /// Half of the scalar: multiply by it, then encode the double.
-    pub(crate) fn half(&self) -> Self {
-        Self(self.0.div_by_2())
-    }
 }
 
 impl Drop for SecretScalar {
@@ -189,42 +189,38 @@ pub fn random_encoded_batch(count: usize, rng: &mut (impl CryptoRng + ?Sized)) -
             seed
         })
         .collect();
-    let map = |seed: &[u8; 64]| RistrettoPoint::from_uniform_bytes(seed).compress().to_bytes();
-    seeds.par_iter().with_min_len(BLOCK_ELEMENTS).map(map).collect()
+    let mut encodings = vec![[0; ELEMENT_BYTES]; count];
+    let blocks = encodings.par_chunks_mut(BLOCK_ELEMENTS).zip(seeds.par_chunks(BLOCK_ELEMENTS));
+    blocks.for_each(|(out, seeds)| Points::map(seeds).encode(out));
+    encodings
 }
 
 /// The refusal of an encoding.
 const BAD_ELEMENT: Error = Error::Encoding { what: "group element" };
 
-/// Strict decoding to a point.
-pub(crate) fn decode_point(bytes: &[u8; ELEMENT_BYTES]) -> Result<RistrettoPoint, Error> {
-    // The identity has one encoding only, 32 zero bytes, which the curve library accepts.
-    if *bytes == [0; ELEMENT_BYTES] {
-        return Err(BAD_ELEMENT);
-    }
-    CompressedRistretto(*bytes).decompress().ok_or(BAD_ELEMENT)
+/// Strict decoding of one block.
+pub(crate) fn decode_block(encodings: &[[u8; ELEMENT_BYTES]]) -> Result<Points, Error> {
+    let (points, verdicts) = Points::decode(encodings);
+    if verdicts.iter().all(|verdict| *verdict == Verdict::Element) { Ok(points) } else { Err(BAD_ELEMENT) }
 }
 
-/// Strict decoding of many to points.
-pub(crate) fn decode_points(encodings: &[[u8; ELEMENT_BYTES]]) -> Result<Vec<RistrettoPoint>, Error> {
-    encodings.par_iter().with_min_len(BLOCK_ELEMENTS).map(decode_point).collect()
+/// Strict decoding of many.
+pub(crate) fn decode_points(encodings: &[[u8; ELEMENT_BYTES]]) -> Result<Points, Error> {
+    let blocks: Result<Vec<Points>, Error> = encodings.par_chunks(BLOCK_ELEMENTS).map(decode_block).collect();
+    Ok(Points::join(&blocks?))
 }
 
 /// The inverses of one block of scalars; wiped when dropped.
 pub(crate) fn inverses_of(block: &[SecretScalar]) -> Zeroizing<Vec<Scalar>> {
-    let mut values = Zeroizing::new(block.iter().map(|scalar| scalar.0).collect::<Vec<_>>());
+    let mut values = scalars_of(block);
     let mut product = Scalar::invert_batch_alloc(&mut values);
     product.zeroize();
     values
 }
 
-/// enc(2P) for every point of one block, which is wiped: multiplying by half a scalar first makes this the
-/// encoding of the whole product without a square root for each point.
-pub(crate) fn encode_doubled_block(points: &mut [RistrettoPoint], out: &mut [[u8; ELEMENT_BYTES]]) {
-    for (slot, encoding) in out.iter_mut().zip(RistrettoPoint::double_and_compress_batch(&*points)) {
-        *slot = encoding.to_bytes();
-    }
-    points.iter_mut().for_each(Zeroize::zeroize);
+/// The scalars of one block, for multiplying; wiped when dropped.
+pub(crate) fn scalars_of(block: &[SecretScalar]) -> Zeroizing<Vec<Scalar>> {
+    Zeroizing::new(block.iter().map(|scalar| scalar.0).collect())
 }
 
 #[cfg(test)]

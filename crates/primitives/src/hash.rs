@@ -130,16 +130,16 @@ impl Expander {
 
     /// One-way map of the message made of `parts`; the identity is possible in principle only.
     pub(crate) fn point(&self, parts: &[&[u8]]) -> RistrettoPoint {
-        RistrettoPoint::from_uniform_bytes(&self.one_block(parts))
+        RistrettoPoint::from_uniform_bytes(&self.uniform(parts))
     }
 
     /// The message made of `parts` as a scalar.
     pub(crate) fn scalar(&self, parts: &[&[u8]]) -> Scalar {
-        Scalar::from_bytes_mod_order_wide(&self.one_block(parts))
+        Scalar::from_bytes_mod_order_wide(&self.uniform(parts))
     }
 
     /// 64 bytes: the expansion that needs a single output block.
-    fn one_block(&self, parts: &[&[u8]]) -> [u8; HASH_BYTES] {
+    pub(crate) fn uniform(&self, parts: &[&[u8]]) -> [u8; HASH_BYTES] {
         let first = self.first(parts, [0, 64]);
         self.next(&first, 1)
     }
@@ -212,8 +212,8 @@ mod tests {
             let msg = vec![7_u8; length];
             let mut out = [0_u8; 64];
             expand_message_xmd_sha512(&msg, b"tag", &mut out).unwrap();
-            assert_eq!(expander.one_block(&[&msg]), out);
-            assert_eq!(expander.one_block(&[&msg[..length / 2], &msg[length / 2..]]), out);
+            assert_eq!(expander.uniform(&[&msg]), out);
+            assert_eq!(expander.uniform(&[&msg[..length / 2], &msg[length / 2..]]), out);
         }
     }
 

@@ -99,7 +99,6 @@ impl Mode {
 pub struct ServerKey {
     mode: Mode,
     scalar: SecretScalar,
-    half: SecretScalar,
     public: PublicKey,
 }
 
@@ -142,7 +141,7 @@ impl ServerKey {
     #[must_use]
     pub fn from_secret(mode: Mode, scalar: SecretScalar) -> Self {
         let public = PublicKey(Element::mul_base(&scalar));
-        Self { mode, half: scalar.half(), scalar, public }
+        Self { mode, scalar, public }
     }
 
     /// The mode the key is for.

@@ -1,7 +1,7 @@
 //! The definition of all results: one element after the other with curve25519-dalek.
 
 use curve25519_dalek::ristretto::CompressedRistretto;
-use curve25519_dalek::traits::Identity;
+use curve25519_dalek::traits::{Identity, VartimeMultiscalarMul};
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -30,6 +30,23 @@ impl Points {
 
     pub(super) const fn len(&self) -> usize {
         self.0.len()
+    }
+
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    pub(super) fn extend(&mut self, other: &Self) {
+        self.0.extend_from_slice(&other.0);
+    }
+
+    pub(super) fn gather(&self, positions: &[usize]) -> Self {
+        Self(positions.iter().map(|position| self.0[*position]).collect())
+    }
+
+    pub(super) fn vartime_sum(&self, first: usize, coefficients: &[Scalar]) -> [u8; ELEMENT_BYTES] {
+        let points = &self.0[first..first + coefficients.len()];
+        RistrettoPoint::vartime_multiscalar_mul(coefficients, points).compress().to_bytes()
     }
 
     pub(super) fn encode(&self, out: &mut [[u8; ELEMENT_BYTES]]) {

@@ -286,6 +286,80 @@ fn a_product_undone_is_the_element() {
     assert_eq!(multiplied_each(&blinded, &inverses), encoded(&points));
 }
 
+/// Compares sums from `first` on with the portable one.
+fn agree_on_sum(backend: Backend, uniform: &[[u8; UNIFORM_BYTES]], first: usize, coefficients: &[Scalar]) {
+    let expected = Points::map_on(Backend::Portable, uniform).vartime_sum(first, coefficients);
+    assert_eq!(Points::map_on(backend, uniform).vartime_sum(first, coefficients), expected, "{}", uniform.len());
+}
+
+#[test]
+fn sums_agree_at_every_length_and_offset() {
+    let uniform = noise(20, 700);
+    let coefficients = scalars(21, 700);
+    for backend in backends() {
+        for count in (0..20).chain([38, 39, 40, 41, 47, 48, 49, 128, 255, 256, 257, 690]) {
+            for first in [0, 1, 7, 8, 10] {
+                agree_on_sum(backend, &uniform[..first + count], first, &coefficients[..count]);
+                agree_on_sum(backend, &uniform, first, &coefficients[..count]);
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_with_edge_scalars_and_repeated_points_agree() {
+    let edges = edge_scalars();
+    let uniform = vec![noise(22, 1)[0]; edges.len()];
+    for backend in backends() {
+        agree_on_sum(backend, &uniform, 0, &edges);
+        agree_on_sum(backend, &uniform[..30], 0, &edges[..30]);
+        for edge in &edges {
+            agree_on_sum(backend, &uniform[..1], 0, &[*edge]);
+        }
+        for scalar in [Scalar::ZERO, Scalar::ONE, -Scalar::ONE, Scalar::from(128_u64)] {
+            agree_on_sum(backend, &uniform, 0, &vec![scalar; edges.len()]);
+        }
+        let (identities, _) = Points::decode_on(backend, &[[0; ELEMENT_BYTES]; 100]);
+        assert_eq!(identities.vartime_sum(0, &scalars(23, 100)), [0; ELEMENT_BYTES]);
+    }
+}
+
+#[test]
+fn joined_and_gathered_points_are_those_of_the_parts() {
+    let uniform = noise(24, 83);
+    for backend in backends() {
+        let whole = encoded(&Points::map_on(backend, &uniform));
+        let parts = [0..16, 16..16, 16..24, 24..80, 80..83];
+        let joined = Points::join(&parts.map(|range| Points::map_on(backend, &uniform[range])));
+        assert_eq!(encoded(&joined), whole);
+        for positions in [vec![], vec![82], vec![5, 5, 0, 82, 81, 7, 8], (0..83).rev().collect(), (3..60).collect()] {
+            let expected: Vec<_> = positions.iter().map(|position: &usize| whole[*position]).collect();
+            let gathered = joined.gather(&positions);
+            assert_eq!(encoded(&gathered), expected);
+            assert_eq!(multiplied(&gathered, &Scalar::ONE), expected);
+        }
+    }
+    assert!(Points::join(&[]).is_empty());
+}
+
+#[test]
+#[should_panic(expected = "a part but the last divides by 8")]
+fn a_part_that_ends_within_a_vector_is_not_joined() {
+    drop(Points::join(&[Points::map(&noise(1, 3)), Points::map(&noise(1, 3))]));
+}
+
+#[test]
+#[should_panic(expected = "positions lie in the batch")]
+fn a_position_behind_the_last_is_refused() {
+    drop(Points::map(&noise(1, 3)).gather(&[3]));
+}
+
+#[test]
+#[should_panic(expected = "one element for each coefficient")]
+fn a_sum_beyond_the_last_element_is_refused() {
+    let _ = Points::map(&noise(1, 3)).vartime_sum(2, &scalars(1, 2));
+}
+
 #[test]
 fn debug_shows_the_number_only() {
     let text = format!("{:?}", Points::map(&noise(1, 3)));

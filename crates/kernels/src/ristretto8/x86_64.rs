@@ -1,7 +1,7 @@
 //! Eight elements side by side on AVX-512 IFMA.
 //!
 //! `field` has the arithmetic and its bounds, `point` the curve and the multiplication, `codec` roots, decoding and
-//! the map, `doubled` the encoding with shared inversions, `scalar` the digits. Every function below the safe ones of
+//! the map, `doubled` the encoding with shared inversions, `scalar` the digits, `sum` sums of many multiples. Every function below the safe ones of
 //! this file is compiled for these instructions and inlined or called among its like only: a call across that border
 //! would pass vectors through memory and lose a fifth of the speed and more.
 
@@ -22,6 +22,7 @@ mod doubled;
 mod field;
 mod point;
 mod scalar;
+mod sum;
 
 /// Elements of one vector.
 const LANES: usize = 8;
@@ -81,6 +82,33 @@ impl Points {
         let Avx512(()) = self.cpu;
         // SAFETY: `self.cpu` exists, so the CPU has the instructions.
         unsafe { multiply_each(&self.groups, scalars, out) }
+    }
+}
+
+impl Points {
+    /// None, with room for `count`.
+    pub(super) fn with_capacity(&self, count: usize) -> Self {
+        Self { groups: Vec::with_capacity(count.div_ceil(LANES)), len: 0, cpu: self.cpu }
+    }
+
+    /// Adds those of `other`; the length so far divides by 8.
+    pub(super) fn extend(&mut self, other: &Self) {
+        debug_assert!(self.len.is_multiple_of(LANES), "the last group is full");
+        self.groups.extend_from_slice(&other.groups);
+        self.len += other.len;
+    }
+
+    pub(super) fn gather(&self, positions: &[usize]) -> Self {
+        let Avx512(()) = self.cpu;
+        // SAFETY: `self.cpu` exists, so the CPU has the instructions.
+        let groups = unsafe { sum::gather(&self.groups, positions.iter().copied()) };
+        Self { groups, len: positions.len(), cpu: self.cpu }
+    }
+
+    pub(super) fn vartime_sum(&self, first: usize, coefficients: &[Scalar]) -> [u8; ELEMENT_BYTES] {
+        let Avx512(()) = self.cpu;
+        // SAFETY: `self.cpu` exists, so the CPU has the instructions.
+        unsafe { sum::vartime_sum(&self.groups, first, coefficients) }
     }
 }
 

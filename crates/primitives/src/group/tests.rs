@@ -127,16 +127,6 @@ fn batch_inversion_agrees_with_single_inversion() {
 }
 
 #[test]
-fn encoding_the_double_wipes_the_points() {
-    let scalar = small(7);
-    let mut points = vec![RistrettoPoint::mul_base(scalar.half().scalar()); 3];
-    let mut out = [[0_u8; 32]; 3];
-    encode_doubled_block(&mut points, &mut out);
-    assert_eq!(out, [Element::mul_base(&scalar).encode(); 3]);
-    assert!(points.iter().all(|point| *point == RistrettoPoint::identity()));
-}
-
-#[test]
 fn debug_shows_nothing() {
     let scalar = SecretScalar::random_nonzero(&mut prg(4));
     let element = Element::mul_base(&scalar);

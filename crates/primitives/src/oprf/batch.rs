@@ -1,18 +1,18 @@
-//! The OPRF over many items: blocks run in parallel, and each block shares one inversion for its encodings.
+//! The OPRF over many items: blocks run in parallel, and each of them through the kernels as a whole.
 
 use std::fmt;
+use std::ops::Range;
 
-use curve25519_dalek::{RistrettoPoint, Scalar};
+use curve25519_dalek::Scalar;
 use rand_core::CryptoRng;
 use rayon::prelude::*;
+use symbolon_kernels::ristretto8::{Points, UNIFORM_BYTES};
 use zeroize::Zeroizing;
 
 use super::dleq::{self, PROOF_BYTES, Pairs};
 use super::{INPUT, Mode, OUTPUT_BYTES, PublicKey, ServerKey, length_prefix, output};
 use crate::Error;
-use crate::group::{
-    BLOCK_ELEMENTS, ELEMENT_BYTES, SecretScalar, decode_point, decode_points, encode_doubled_block, inverses_of,
-};
+use crate::group::{BLOCK_ELEMENTS, ELEMENT_BYTES, SecretScalar, decode_block, decode_points, inverses_of, scalars_of};
 use crate::hash::Expander;
 use crate::kdf::Label;
 
@@ -30,9 +30,7 @@ pub fn hash_blind_batch(inputs: &[&[u8]], blinds: &[SecretScalar]) -> Result<Vec
     let mut out = vec![[0; ELEMENT_BYTES]; inputs.len()];
     let blocks = out.par_chunks_mut(BLOCK_ELEMENTS).zip(inputs.par_chunks(BLOCK_ELEMENTS));
     blocks.zip(blinds.par_chunks(BLOCK_ELEMENTS)).for_each(|((out, inputs), blinds)| {
-        let items = inputs.iter().zip(blinds);
-        let mut points: Vec<_> = items.map(|(input, blind)| hash.point(&[input]) * blind.half().scalar()).collect();
-        encode_doubled_block(&mut points, out);
+        hash_block(&hash, inputs).multiply_each(&scalars_of(blinds), out);
     });
     Ok(out)
 }
@@ -50,7 +48,7 @@ pub fn finalize_batch(
     check_lengths(inputs.len(), evaluated.len())?;
     check_lengths(inputs.len(), blinds.len())?;
     check_inputs(inputs)?;
-    finalize_points(inputs, blinds, |index| decode_point(&evaluated[index]))
+    finalize_blocks(inputs, blinds, |range| decode_block(&evaluated[range]))
 }
 
 /// k·H(x_i) for all i: the first step of the protocols that mask by one scalar and have no proof.
@@ -62,8 +60,7 @@ pub fn mask_items_batch(scalar: &SecretScalar, inputs: &[&[u8]]) -> Result<Vec<E
     let hash = Expander::new(Label::Mask.as_bytes())?;
     let mut out = vec![[0; ELEMENT_BYTES]; inputs.len()];
     let blocks = out.par_chunks_mut(BLOCK_ELEMENTS).zip(inputs.par_chunks(BLOCK_ELEMENTS));
-    let half = scalar.half();
-    blocks.for_each(|(out, inputs)| hash_scale_block(&hash, half.scalar(), inputs, out));
+    blocks.for_each(|(out, inputs)| hash_block(&hash, inputs).multiply(scalar.scalar(), out));
     Ok(out)
 }
 
@@ -72,7 +69,7 @@ pub fn mask_items_batch(scalar: &SecretScalar, inputs: &[&[u8]]) -> Result<Vec<E
 /// # Errors
 /// [`Error::Encoding`] when one of `encoded` is no element.
 pub fn mask_points_batch(scalar: &SecretScalar, encoded: &[Encoding]) -> Result<Vec<Encoding>, Error> {
-    scale_encoded(&scalar.half(), encoded)
+    scale_encoded(scalar.scalar(), encoded)
 }
 
 impl ServerKey {
@@ -81,7 +78,7 @@ impl ServerKey {
     /// # Errors
     /// [`Error::Encoding`] when one of `blinded` is no element.
     pub fn evaluate_batch(&self, blinded: &[Encoding]) -> Result<Vec<Encoding>, Error> {
-        scale_encoded(&self.half, blinded)
+        scale_encoded(self.scalar.scalar(), blinded)
     }
 
     /// One proof that `evaluated` are `blinded` times the key of this server: GenerateProof of RFC 9497.
@@ -110,13 +107,16 @@ impl ServerKey {
         rng: &mut (impl CryptoRng + ?Sized),
     ) -> Result<(Vec<Encoding>, [u8; PROOF_BYTES]), Error> {
         dleq::check_count(blinded.len())?;
-        let points = decode_points(blinded)?;
-        let mut evaluated = vec![[0; ELEMENT_BYTES]; points.len()];
-        let blocks = evaluated.par_chunks_mut(BLOCK_ELEMENTS).zip(points.par_chunks(BLOCK_ELEMENTS));
-        blocks.for_each(|(out, points)| {
-            let mut scaled: Vec<_> = points.iter().map(|point| point * self.half.scalar()).collect();
-            encode_doubled_block(&mut scaled, out);
-        });
+        let mut evaluated = vec![[0; ELEMENT_BYTES]; blinded.len()];
+        let blocks = evaluated.par_chunks_mut(BLOCK_ELEMENTS).zip(blinded.par_chunks(BLOCK_ELEMENTS));
+        let points: Result<Vec<Points>, Error> = blocks
+            .map(|(out, blinded)| {
+                let points = decode_block(blinded)?;
+                points.multiply(self.scalar.scalar(), out);
+                Ok(points)
+            })
+            .collect();
+        let points = Points::join(&points?);
         let proof = dleq::prove(self, Pairs::new(blinded, &evaluated)?, &points, rng)?;
         Ok((evaluated, proof))
     }
@@ -132,7 +132,7 @@ impl ServerKey {
         let blocks = out.par_chunks_mut(BLOCK_ELEMENTS).zip(inputs.par_chunks(BLOCK_ELEMENTS));
         blocks.try_for_each(|(out, inputs)| {
             let mut unblinded = Zeroizing::new([[0; ELEMENT_BYTES]; BLOCK_ELEMENTS]);
-            hash_scale_block(&hash, self.half.scalar(), inputs, &mut unblinded[..inputs.len()]);
+            hash_block(&hash, inputs).multiply(self.scalar.scalar(), &mut unblinded[..inputs.len()]);
             output_block(inputs, &unblinded[..], out)
         })?;
         Ok(out)
@@ -175,7 +175,7 @@ impl PublicKey {
 }
 
 /// Evaluated elements whose proof has been checked; only [`PublicKey::verify_evaluations`] makes one.
-pub struct VerifiedBatch(Vec<RistrettoPoint>);
+pub struct VerifiedBatch(Points);
 
 impl VerifiedBatch {
     /// How many elements the batch has.
@@ -208,7 +208,7 @@ impl VerifiedBatch {
         if positions.iter().any(|position| *position >= self.0.len()) {
             return Err(outside);
         }
-        finalize_points(inputs, blinds, |index| Ok(self.0[positions[index]]))
+        finalize_blocks(inputs, blinds, |range| Ok(self.0.gather(&positions[range])))
     }
 }
 
@@ -218,48 +218,42 @@ impl fmt::Debug for VerifiedBatch {
     }
 }
 
-/// Unblinds and hashes; `point` gives the evaluated element of an index.
-fn finalize_points(
+/// Unblinds and hashes; `points` gives the evaluated elements of a range of indices.
+fn finalize_blocks(
     inputs: &[&[u8]],
     blinds: &[SecretScalar],
-    point: impl Fn(usize) -> Result<RistrettoPoint, Error> + Sync,
+    points: impl Fn(Range<usize>) -> Result<Points, Error> + Sync,
 ) -> Result<Vec<[u8; OUTPUT_BYTES]>, Error> {
     let mut out = vec![[0; OUTPUT_BYTES]; inputs.len()];
     let blocks = out.par_chunks_mut(BLOCK_ELEMENTS).zip(inputs.par_chunks(BLOCK_ELEMENTS));
     blocks.zip(blinds.par_chunks(BLOCK_ELEMENTS)).enumerate().try_for_each(|(block, ((out, inputs), blinds))| {
         let first = block * BLOCK_ELEMENTS;
-        let mut halves = inverses_of(blinds);
-        halves.iter_mut().for_each(|inverse| *inverse = inverse.div_by_2());
-        let mut points = Vec::with_capacity(inputs.len());
-        for (index, half) in halves.iter().enumerate() {
-            points.push(point(first + index)? * half);
-        }
         let mut unblinded = Zeroizing::new([[0; ELEMENT_BYTES]; BLOCK_ELEMENTS]);
-        encode_doubled_block(&mut points, &mut unblinded[..inputs.len()]);
+        let points = points(first..first + inputs.len())?;
+        points.multiply_each(&inverses_of(blinds), &mut unblinded[..inputs.len()]);
         output_block(inputs, &unblinded[..], out)
     })?;
     Ok(out)
 }
 
-/// Decodes strictly, multiplies by the scalar whose half is given, encodes.
-fn scale_encoded(half: &SecretScalar, encoded: &[Encoding]) -> Result<Vec<Encoding>, Error> {
+/// Decodes strictly, multiplies, encodes.
+fn scale_encoded(scalar: &Scalar, encoded: &[Encoding]) -> Result<Vec<Encoding>, Error> {
     let mut out = vec![[0; ELEMENT_BYTES]; encoded.len()];
     let blocks = out.par_chunks_mut(BLOCK_ELEMENTS).zip(encoded.par_chunks(BLOCK_ELEMENTS));
     blocks.try_for_each(|(out, encoded)| {
-        let mut points = Vec::with_capacity(encoded.len());
-        for encoding in encoded {
-            points.push(decode_point(encoding)? * half.scalar());
-        }
-        encode_doubled_block(&mut points, out);
+        decode_block(encoded)?.multiply(scalar, out);
         Ok::<(), Error>(())
     })?;
     Ok(out)
 }
 
-/// Hashes one block of inputs to the group and multiplies by the scalar whose half is given.
-fn hash_scale_block(hash: &Expander, half: &Scalar, inputs: &[&[u8]], out: &mut [Encoding]) {
-    let mut points: Vec<_> = inputs.iter().map(|input| hash.point(&[input]) * half).collect();
-    encode_doubled_block(&mut points, out);
+/// Hashes one block of inputs to the group.
+fn hash_block(hash: &Expander, inputs: &[&[u8]]) -> Points {
+    let mut uniform = Zeroizing::new([[0; UNIFORM_BYTES]; BLOCK_ELEMENTS]);
+    for (uniform, input) in uniform.iter_mut().zip(inputs) {
+        *uniform = hash.uniform(&[input]);
+    }
+    Points::map(&uniform[..inputs.len()])
 }
 
 fn output_block(inputs: &[&[u8]], unblinded: &[Encoding], out: &mut [[u8; OUTPUT_BYTES]]) -> Result<(), Error> {

@@ -1,10 +1,12 @@
 //! Batched proofs that log_G(K) = log_{M_i}(Z_i) for all i (RFC 9497, section 2.2).
 
+use curve25519_dalek::ristretto::CompressedRistretto;
 use curve25519_dalek::traits::VartimeMultiscalarMul;
 use curve25519_dalek::{RistrettoPoint, Scalar};
 use rand_core::CryptoRng;
 use rayon::prelude::*;
 use sha2::{Digest, Sha512};
+use symbolon_kernels::ristretto8::Points;
 
 use super::{Mode, PublicKey, ServerKey};
 use crate::Error;
@@ -58,7 +60,7 @@ pub(super) fn check_count(count: usize) -> Result<(), Error> {
 pub(super) fn prove(
     key: &ServerKey,
     pairs: Pairs<'_>,
-    points: &[RistrettoPoint],
+    points: &Points,
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<[u8; PROOF_BYTES], Error> {
     prove_with_nonce(key, pairs, points, &SecretScalar::random_nonzero(rng))
@@ -68,7 +70,7 @@ pub(super) fn prove(
 pub(super) fn prove_with_nonce(
     key: &ServerKey,
     pairs: Pairs<'_>,
-    points: &[RistrettoPoint],
+    points: &Points,
     nonce: &SecretScalar,
 ) -> Result<[u8; PROOF_BYTES], Error> {
     if key.mode != Mode::Voprf {
@@ -92,7 +94,7 @@ pub(super) fn prove_with_nonce(
 pub(super) fn vartime_verify(
     public: &PublicKey,
     pairs: Pairs<'_>,
-    points: (&[RistrettoPoint], &[RistrettoPoint]),
+    points: (&Points, &Points),
     proof: &[u8; PROOF_BYTES],
 ) -> Result<(), Error> {
     let [challenge_sent, response] = decode_proof(proof)?;
@@ -151,17 +153,18 @@ fn challenge(public: &PublicKey, points: [RistrettoPoint; 4]) -> Scalar {
 
 /// Σ d_i·P_i, split over the threads of the pool when it is long. Variable time: coefficients and points are
 /// public.
-fn vartime_sum(coefficients: &[Scalar], points: &[RistrettoPoint]) -> RistrettoPoint {
+fn vartime_sum(coefficients: &[Scalar], points: &Points) -> RistrettoPoint {
     let pieces = (points.len() / SPLIT_POINTS).clamp(1, rayon::current_num_threads());
     let piece_length = points.len().div_ceil(pieces).max(1);
-    let sum = |(coefficients, points): (&[Scalar], &[RistrettoPoint])| {
-        RistrettoPoint::vartime_multiscalar_mul(coefficients, points)
+    let sum = |(piece, coefficients): (usize, &[Scalar])| {
+        let encoding = points.vartime_sum(piece * piece_length, coefficients);
+        CompressedRistretto(encoding).decompress().expect("a sum is encoded as an element")
     };
-    coefficients.par_chunks(piece_length).zip(points.par_chunks(piece_length)).map(sum).sum()
+    coefficients.par_chunks(piece_length).enumerate().map(sum).sum()
 }
 
 /// Decodes both sides at once.
-pub(super) fn decode_pairs(pairs: Pairs<'_>) -> Result<(Vec<RistrettoPoint>, Vec<RistrettoPoint>), Error> {
+pub(super) fn decode_pairs(pairs: Pairs<'_>) -> Result<(Points, Points), Error> {
     let (blinded, evaluated) =
         rayon::join(|| group::decode_points(pairs.blinded), || group::decode_points(pairs.evaluated));
     Ok((blinded?, evaluated?))

@@ -65,6 +65,14 @@ impl Completed {
 }
 
 impl Projective {
+    avx512! {
+        /// All coordinates times Z.
+        pub(super) fn to_extended(self) -> Extended {
+            let Self { x, y, z } = self;
+            Extended { x: x.mul(z), y: y.mul(z), z: z.square(), t: x.mul(y) }
+        }
+    }
+
     pub(super) fn wipe(&mut self) {
         for element in [&mut self.x, &mut self.y, &mut self.z] {
             element.0.zeroize();
@@ -88,7 +96,28 @@ impl Projective {
     }
 }
 
+impl Cached {
+    avx512! {
+        /// One point in all lanes, from its limbs.
+        pub(super) fn splat(limbs: &[u64; 20]) -> Self {
+            let mut coordinates = [Fe::zero(); 4];
+            for (element, limbs) in coordinates.iter_mut().zip(limbs.as_chunks().0) {
+                *element = Fe::splat(limbs);
+            }
+            Self(coordinates)
+        }
+    }
+
+    pub(super) const fn coordinates(&self) -> &[Fe; 4] {
+        &self.0
+    }
+}
+
 impl Extended {
+    pub(super) const fn coordinates(&self) -> [Fe; 4] {
+        [self.x, self.y, self.z, self.t]
+    }
+
     pub(super) fn wipe(&mut self) {
         for element in [&mut self.x, &mut self.y, &mut self.z, &mut self.t] {
             element.0.zeroize();

@@ -15,12 +15,16 @@ pub(super) const DIGITS: usize = 64;
 /// Wiped when dropped.
 pub(super) struct Digits([V; 4]);
 
-/// The words of `scalar` + 0x8888...88. A scalar is below 2^253, so the sum is below 2^256.
-fn shifted(scalar: &Scalar) -> Zeroizing<[u64; 4]> {
+/// Every nibble less 8 is a digit once this is added to each word of a scalar.
+const OFFSET: u64 = 0x8888_8888_8888_8888;
+
+/// The words of `scalar` plus `offset` in each word. A scalar is below 2^253, so with an offset of at most
+/// 0x8888... the sum is below 2^256.
+pub(super) fn shifted(scalar: &Scalar, offset: u64) -> Zeroizing<[u64; 4]> {
     let mut words = Zeroizing::new([0; 4]);
     let mut carry = 0_u128;
     for (word, bytes) in words.iter_mut().zip(scalar.as_bytes().as_chunks().0) {
-        carry += u128::from(u64::from_le_bytes(*bytes)) + 0x8888_8888_8888_8888;
+        carry += u128::from(u64::from_le_bytes(*bytes)) + u128::from(offset);
         #[expect(clippy::cast_possible_truncation, reason = "the low word; the rest is carried")]
         let low = carry as u64;
         *word = low;
@@ -34,18 +38,25 @@ impl Digits {
         /// Half of the same scalar in all lanes.
         pub(super) fn half_of(scalar: &Scalar) -> Self {
             let half = Zeroizing::new(scalar.div_by_2());
-            let words = shifted(&half);
+            let words = shifted(&half, OFFSET);
             Self([splat(words[0]), splat(words[1]), splat(words[2]), splat(words[3])])
         }
     }
 
     avx512! {
-        /// Half of one scalar a lane, for eight at most.
+        /// Half of one scalar a lane, for eight at most; other lanes get 0.
         pub(super) fn halves_of(scalars: &[Scalar]) -> Self {
-            let mut rows = Zeroizing::new([[0_u64; 8]; 4]);
+            let halves = Zeroizing::new(scalars.iter().map(Scalar::div_by_2).collect::<Vec<_>>());
+            Self::of_each(&halves)
+        }
+    }
+
+    avx512! {
+        /// One scalar a lane, for eight at most; other lanes get 0.
+        pub(super) fn of_each(scalars: &[Scalar]) -> Self {
+            let mut rows = Zeroizing::new([[OFFSET; 8]; 4]);
             for (lane, scalar) in scalars.iter().enumerate().take(8) {
-                let half = Zeroizing::new(scalar.div_by_2());
-                for (row, word) in rows.iter_mut().zip(shifted(&half).iter()) {
+                for (row, word) in rows.iter_mut().zip(shifted(scalar, OFFSET).iter()) {
                     row[lane] = *word;
                 }
             }
