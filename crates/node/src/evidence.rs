@@ -24,6 +24,7 @@
 //! | `log_repaired` | bytes | the line of a killed process was cut |
 //! | `decision` | action, job, agreement, policy_set, checks, answer, reason of a no | the [`gate`](crate::gate) decided on a phase of a job; batches are one entry |
 //! | `calls_refused` | peer, policy_set, calls, reason | the gate refused calls, at most one entry a minute |
+//! | `keys_protected` | protection | the private keys were put under another protection |
 //! | `result_opened` | job | the file of a result is about to be decrypted, for an export or to be shown |
 //! | `result_deleted` | job | the key of a result is about to be destroyed |
 //!

@@ -51,7 +51,7 @@ use symbolon_primitives::kdf::{Label, derive_seed};
 use symbolon_primitives::secret::{Secret, Seed};
 use symbolon_primitives::stream::{Decryptor, Encryptor};
 
-use crate::error::{Environment, Error, KeysError};
+use crate::error::{Environment, Error, FileAction, KeysError};
 use crate::files;
 use crate::store::JobId;
 
@@ -315,6 +315,28 @@ impl KeyStore {
         Ok((key, Some(public)))
     }
 
+    /// Whether any key file, earlier ones included, stands for a key in the token.
+    ///
+    /// # Errors
+    /// Environment errors.
+    pub(crate) fn has_token_keys(&self) -> Result<bool, Error> {
+        let mut directories = vec![self.directory.clone()];
+        while let Some(directory) = directories.pop() {
+            let failed = |source| files::failed(FileAction::Read, &directory, source);
+            for entry in std::fs::read_dir(&directory).map_err(failed)? {
+                let path = entry.map_err(failed)?.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "key")
+                    && read_private(&path)?.expose().starts_with(TOKEN_KEY.as_bytes())
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// Gives the line of a key file for a key in the token.
     pub(crate) fn token_line(kind: KeyKind, public: &[u8; 32], id: &[u8]) -> String {
         format!("{TOKEN_KEY} {} {} {}\n", kind.as_str(), STANDARD.encode(public), hex::encode(id))
@@ -331,7 +353,7 @@ fn is_of_before(directory: &Path) -> bool {
 pub(crate) fn read_private(path: &Path) -> Result<Secret<Vec<u8>>, Error> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = std::fs::metadata(path);
-    let metadata = metadata.map_err(|source| files::failed(crate::error::FileAction::Read, path, source))?;
+    let metadata = metadata.map_err(|source| files::failed(FileAction::Read, path, source))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(KeysError::Exposed { path: path.to_path_buf() }.into());
     }

@@ -19,7 +19,7 @@ pub(crate) async fn run(command: KeyCommand, context: &Context) -> Result<Report
         KeyCommand::Show => show(&context.open().await?),
         KeyCommand::Protect { protection, needs } => {
             let settings = settings(protection, needs)?;
-            protect(&context.open().await?, &settings, context)
+            protect(&context.open().await?, &settings, context).await
         }
         KeyCommand::Passphrase => {
             let home = context.open().await?;
@@ -27,7 +27,7 @@ pub(crate) async fn run(command: KeyCommand, context: &Context) -> Result<Report
                 return Err(Failure::usage("the keys of this home are not protected by a passphrase of this kind")
                     .hint("use `symbolon key protect`"));
             }
-            protect(&home, &KeySettings::new(Protection::Passphrase), context)
+            protect(&home, &KeySettings::new(Protection::Passphrase), context).await
         }
     }
 }
@@ -77,8 +77,8 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
         .map_err(|error| Failure::bad_input(format!("{} is no path ({error})", path.display())).hint("check the path"))
 }
 
-fn protect(home: &Home, settings: &KeySettings, context: &Context) -> Result<Report, Failure> {
-    home.key_protect(settings, &Unlock::new(&ProcessEnv, &Terminal::new(context.output)))?;
+async fn protect(home: &Home, settings: &KeySettings, context: &Context) -> Result<Report, Failure> {
+    home.key_protect(settings, &Unlock::new(&ProcessEnv, &Terminal::new(context.output))).await?;
     let word = settings.protection.as_str();
     let human = format!(
         "the keys are protected: {word}; a running node goes on, its next start needs this\n\

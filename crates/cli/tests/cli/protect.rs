@@ -111,6 +111,44 @@ fn a_home_under_a_passphrase_opens_with_it_alone_and_changes_it() {
     world.bank.run(&["key", "passphrase"]).fails(2, &["key protect"]);
 }
 
+/// Wherever the change of protection is cut off, what lies on the disk opens by what node.toml says.
+#[test]
+fn kill_9_during_a_change_of_protection_locks_nobody_out() {
+    let world = World::new();
+    let (file, asked) =
+        (secret(&world, "file", "correct horse battery\n"), secret(&world, "asked", "staple of horse\n"));
+    world.bank.init_protected(&["passphrase"], &[("SYMBOLON_PASSPHRASE_FILE", &asked)]);
+    let fingerprint = world.bank.json(&["peer", "card"])["fingerprint"].clone();
+    let (mut finished, mut killed) = (0, 0);
+    for round in 0..16_u64 {
+        let to_file = world.bank.json(&["key", "show"])["protection"] == "passphrase";
+        let arguments: &[&str] = if to_file {
+            &["key", "protect", "file", "--passphrase-file", &file]
+        } else {
+            &["key", "protect", "passphrase"]
+        };
+        let mut change = world.bank.command(arguments);
+        change.env("SYMBOLON_NEW_PASSPHRASE_FILE", &asked).stdout(std::process::Stdio::null());
+        let mut change = change.stderr(std::process::Stdio::null()).spawn().unwrap();
+        // Opening takes one stretching of the passphrase and the change another; the kills fall before, into and
+        // after the writes.
+        let wait = std::time::Duration::from_millis(40 * round);
+        let deadline = Command::new("sleep").arg(format!("{:.3}", wait.as_secs_f64())).status();
+        assert!(deadline.unwrap().success());
+        match change.try_wait().unwrap() {
+            Some(_) => finished += 1,
+            None => killed += 1,
+        }
+        drop(change.kill());
+        change.wait().unwrap();
+        assert_eq!(world.bank.json(&["peer", "card"])["fingerprint"], fingerprint, "round {round}");
+    }
+    assert!(killed > 0, "{killed} killed, {finished} finished");
+    world.bank.ok(&["key", "protect", "plain"]);
+    assert_eq!(world.bank.json(&["peer", "card"])["fingerprint"], fingerprint);
+    world.bank.has_no_leftovers();
+}
+
 #[test]
 fn a_credential_of_systemd_opens_the_keys() {
     let world = World::new();

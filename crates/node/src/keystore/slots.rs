@@ -203,3 +203,36 @@ impl SlotFile {
         (at_rest.id == self.id).then_some(at_rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back_and_nothing_else() {
+        let at_rest = AtRest::generate().unwrap();
+        let wrapped = Wrapped { key_id: vec![1; 16], iv: [2; 12], sealed: vec![3; 48] };
+        let sealed = Slot::Passphrase { cost: Cost::DEFAULT, salt: [4; 16], sealed: vec![5; 104] };
+        let file = SlotFile { id: at_rest.id, slots: vec![Slot::plain(&at_rest), sealed, Slot::Token(wrapped)] };
+        let text = file.to_text();
+        let read = SlotFile::parse(text.expose()).unwrap();
+        assert_eq!(*read.to_text().expose(), *text.expose());
+        assert!(!format!("{file:?}").contains(&STANDARD.encode(&at_rest.kek.expose()[..6])));
+
+        let lines: Vec<&str> = text.expose().lines().collect();
+        for bad in [
+            String::new(),
+            lines[0].to_owned(),
+            lines[1].to_owned(),
+            text.expose().replace("key/1", "key/2"),
+            text.expose().replace("plain ", "open "),
+            text.expose().replace("m=", "m=-"),
+            text.expose().replace("t=3", "t=03x"),
+            text.expose().replace(" p=1", ""),
+            format!("{}\n", text.expose()),
+            format!("{}{}", text.expose(), format!("{}\n", lines[1]).repeat(2)),
+        ] {
+            assert!(SlotFile::parse(&bad).is_none(), "{bad}");
+        }
+    }
+}

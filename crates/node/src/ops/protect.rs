@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use serde::Serialize;
+use symbolon_policy::audit::Entry;
 
 use crate::config::{self, Settings};
 use crate::error::{ConfigError, Error, FileAction};
@@ -35,16 +36,16 @@ impl Home {
     }
 
     /// Puts the keys under another protection and writes it into node.toml. What was before opens them no more. A
-    /// running node is not disturbed; it needs the new protection at its next start.
+    /// running node is not disturbed; it needs the new protection at its next start. The evidence log tells of it.
     ///
     /// # Errors
     /// What the new protection lacks, [`Error::Misuse`] when keys would have to leave a token, [`ConfigError`] when
     /// node.toml cannot be changed: nothing is changed then. Environment errors: both protections open the keys then,
     /// and the change can be made again.
-    pub fn key_protect(&self, protection: &KeySettings, unlock: &Unlock<'_>) -> Result<(), Error> {
-        if protection.protection != Protection::Pkcs11 && self.organisation_in_token()? {
+    pub async fn key_protect(&self, protection: &KeySettings, unlock: &Unlock<'_>) -> Result<(), Error> {
+        if protection.protection != Protection::Pkcs11 && self.key_store().has_token_keys()? {
             return Err(Error::Misuse {
-                what: "the organisation key lies in the token and cannot leave it",
+                what: "keys of this home lie in the token and cannot leave it",
                 remedy: "keep protection pkcs11, or make a new node with keys of its own",
             });
         }
@@ -53,7 +54,9 @@ impl Home {
         let mode = std::fs::metadata(&path).map_err(|source| files::failed(FileAction::Read, &path, source))?;
         let mode = mode.permissions().mode() & 0o777;
         keys::seal_plain_files(self.key_store())?;
-        self.key_store().protect(protection, unlock, || files::replace(&path, text.as_bytes(), mode))
+        self.key_store().protect(protection, unlock, || files::replace(&path, text.as_bytes(), mode))?;
+        let entry = Entry::new(self.clock().now(), "keys_protected").word("protection", protection.protection.as_str());
+        self.evidence().append(entry).await.map(drop)
     }
 
     fn organisation_in_token(&self) -> Result<bool, Error> {
@@ -107,25 +110,27 @@ mod tests {
         };
 
         let unlock = Unlock::new(&env, &NoTerminal);
-        pair.bank.key_protect(&KeySettings::new(Protection::Passphrase), &unlock).unwrap();
+        pair.bank.key_protect(&KeySettings::new(Protection::Passphrase), &unlock).await.unwrap();
         assert_eq!(reopen(&BTreeMap::new()).await.unwrap_err().reason(), "KEYS_LOCKED");
         let home = reopen(&env).await.unwrap();
         assert_eq!(home.card().unwrap().to_toml(), card);
         assert_eq!(home.key_protection().unwrap().protection, "passphrase");
         assert!(!home.key_protection().unwrap().open);
 
-        home.key_protect(&KeySettings::file(file.clone()), &Unlock::new(&env, &NoTerminal)).unwrap();
+        home.key_protect(&KeySettings::file(file.clone()), &Unlock::new(&env, &NoTerminal)).await.unwrap();
         let home = reopen(&BTreeMap::new()).await.unwrap();
         assert_eq!(home.card().unwrap().to_toml(), card);
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert_eq!(reopen(&BTreeMap::new()).await.unwrap_err().reason(), "KEY_EXPOSED");
 
         let none = BTreeMap::new();
-        home.key_protect(&KeySettings::default(), &Unlock::new(&none, &NoTerminal)).unwrap();
+        home.key_protect(&KeySettings::default(), &Unlock::new(&none, &NoTerminal)).await.unwrap();
         let home = reopen(&none).await.unwrap();
         assert_eq!(home.card().unwrap().to_toml(), card);
         let text = std::fs::read_to_string(path.join(config::FILE_NAME)).unwrap();
         assert_eq!(Settings::from_toml(&text, &path, &none).unwrap().keys, KeySettings::default());
+        let log = String::from_utf8(home.evidence().read().await.unwrap().0).unwrap();
+        assert_eq!(log.matches("\"keys_protected\"").count(), 3, "{log}");
     }
 
     #[tokio::test]
@@ -138,7 +143,7 @@ mod tests {
         std::fs::write(&path, &inline).unwrap();
         let env = env(&pair.dir.path().join("passphrase"), "correct horse battery");
         let unlock = Unlock::new(&env, &NoTerminal);
-        let refused = pair.bank.key_protect(&KeySettings::new(Protection::Passphrase), &unlock);
+        let refused = pair.bank.key_protect(&KeySettings::new(Protection::Passphrase), &unlock).await;
         assert_eq!(refused.unwrap_err().class(), crate::error::Class::Config);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), inline);
         Home::open(&pair.bank.settings().home, &BTreeMap::new(), Arc::clone(&pair.clock) as Arc<dyn Clock>)
