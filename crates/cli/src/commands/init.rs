@@ -6,7 +6,7 @@ use serde_json::json;
 use symbolon_node::clock::SystemClock;
 use symbolon_node::config::ProcessEnv;
 use symbolon_node::home::{self, InitOptions};
-use symbolon_node::keystore::Unlock;
+use symbolon_node::keystore::{Protection, Unlock};
 
 use super::Context;
 use crate::args::InitArgs;
@@ -25,7 +25,7 @@ pub(crate) async fn run(args: InitArgs, context: &Context) -> Result<Report, Fai
     let home = home::init_protected(options, &protection, &unlock, Arc::new(SystemClock)).await?;
     let node = home.node_info()?;
     let human = format!(
-        "{}\nBack up {}/keys: whoever has these keys is {}.\nNext: symbolon table add NAME FILE --key COLUMN=KIND\n",
+        "{}\nBack up {}/keys{}: whoever has these keys is {}.\nNext: symbolon table add NAME FILE --key COLUMN=KIND\n",
         text::facts(&[
             ("institution", node.institution.clone()),
             ("home", context.home.display().to_string()),
@@ -34,6 +34,11 @@ pub(crate) async fn run(args: InitArgs, context: &Context) -> Result<Report, Fai
             ("keys protected", protection.protection.as_str().to_owned()),
         ]),
         context.home.display(),
+        match protection.protection {
+            Protection::Plain => "",
+            Protection::Pkcs11 => " and, as its maker provides, the token",
+            _ => ", and the passphrase in another place",
+        },
         node.institution,
     );
     let json = json!({
