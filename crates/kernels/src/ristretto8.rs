@@ -94,7 +94,10 @@ enum Backend {
 impl Backend {
     /// The fastest backend that this CPU has.
     fn best() -> Self {
-        #[cfg(all(target_arch = "x86_64", not(any(kernels_force = "portable", kernels_force = "avx2"))))]
+        #[cfg(all(
+            target_arch = "x86_64",
+            not(any(kernels_force = "portable", kernels_force = "avx2", kernels_force = "neon"))
+        ))]
         if let Some(cpu) = x86_64::Avx512::detect() {
             return Self::Avx512(cpu);
         }
