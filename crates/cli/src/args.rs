@@ -1,6 +1,7 @@
 //! The command line: every command, its arguments and its help with examples.
 
 mod agreement;
+mod audit;
 mod budget;
 mod job;
 mod key;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::agreement::{AgreementCommand, DraftArgs, OptionalArgs};
+pub(crate) use self::audit::{AuditCommand, VerifyArgs};
 pub(crate) use self::budget::{AlertCommand, BudgetArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
 pub(crate) use self::key::{KeyCommand, ProtectionArgs, ProtectionKind};
@@ -101,6 +103,9 @@ pub(crate) enum Command {
     /// Look after the private keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Read, verify and export the evidence of what happened
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Encrypt a file to a partner and sign it
     Encrypt(EncryptArgs),
     /// Check and decrypt a file from a partner

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod alert;
+mod audit;
 mod budget;
 mod completions;
 mod doctor;
@@ -73,6 +74,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Option<Report>,
         Command::Result(command) => result::run(command, context).await,
         Command::Policy(command) => policy::run(command, context).await,
         Command::Key(command) => key::run(command, context).await.map(Some),
+        Command::Audit(command) => audit::run(command, context).await,
         Command::Encrypt(args) => envelope::encrypt(args, context).await.map(Some),
         Command::Decrypt(args) => envelope::decrypt(args, context).await.map(Some),
         Command::Doctor(args) => doctor::run(args, context).await.map(Some),

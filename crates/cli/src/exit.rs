@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     Refused = 4,
     /// The peer cannot be reached, or not in time.
     Network = 5,
-    /// The peer broke the protocol.
+    /// The peer broke the protocol, or evidence does not hold.
     PeerMisbehaved = 6,
     /// Disk, permissions, keys, configuration or database.
     Environment = 7,
@@ -36,7 +36,7 @@ Exit codes:
   3  input data: file, column, keys or values of a table
   4  refused by the agreement or the policy
   5  peer or network: unreachable, refused the connection, too slow
-  6  the peer misbehaved: its messages are not what the protocol says
+  6  the peer misbehaved, or evidence does not hold
   7  environment: disk, permissions, keys, configuration, database
   8  cancelled or interrupted
   9  no node runs on this home (start `symbolon serve`)

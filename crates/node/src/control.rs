@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::jobs::Jobs;
 use crate::ops::agreements::{AgreementInput, AgreementView};
+use crate::ops::audit::LoggedEntry;
 use crate::ops::results::ChannelWriter;
 use crate::store::{AgreementRecord, time_text};
 
@@ -25,6 +26,9 @@ const JOBS_LISTED_DEFAULT: u32 = 100;
 
 /// Parts of a result that wait to be sent; each has at most 64 KiB.
 const EXPORT_PARTS_MAX: usize = 8;
+/// How many entries of the evidence log are listed when the caller does not say, and at most.
+const AUDIT_LISTED_DEFAULT: u32 = 100;
+const AUDIT_LISTED_MAX: u32 = 5000;
 
 /// The control service of a node.
 #[derive(Debug, Clone)]
@@ -204,6 +208,46 @@ impl ControlService for Control {
         let job = self.home.job_show(&request.into_inner().id).await?;
         let reports = self.jobs.watch(job.id).await?;
         Ok(Response::new(Box::pin(reports.map(|report| Ok(convert::progress(&report))))))
+    }
+
+    async fn list_audit_entries(
+        &self,
+        request: Request<v1::ListAuditEntriesRequest>,
+    ) -> Answer<v1::ListAuditEntriesResponse> {
+        let v1::ListAuditEntriesRequest { from, limit } = request.into_inner();
+        let limit = if limit == 0 { AUDIT_LISTED_DEFAULT } else { limit };
+        let (entries, size) = self.home.audit_log(from, limit.min(AUDIT_LISTED_MAX).into()).await?;
+        let line = |logged: &LoggedEntry| {
+            logged.entry.to_line().map_err(|error| Error::from(symbolon_policy::Error::from(error)))
+        };
+        Ok(Response::new(v1::ListAuditEntriesResponse {
+            lines: entries.iter().map(line).collect::<Result<_, Error>>()?,
+            size,
+        }))
+    }
+
+    async fn get_audit_checkpoint(
+        &self,
+        _request: Request<v1::GetAuditCheckpointRequest>,
+    ) -> Answer<v1::GetAuditCheckpointResponse> {
+        let note = self.home.audit_checkpoint().await?.to_string();
+        Ok(Response::new(v1::GetAuditCheckpointResponse { note }))
+    }
+
+    async fn list_receipts(&self, _request: Request<v1::ListReceiptsRequest>) -> Answer<v1::ListReceiptsResponse> {
+        let receipts = self.home.store().receipts().await?.into_iter();
+        let receipts = receipts.map(|record| v1::Receipt { job_id: record.job.to_string(), text: record.receipt });
+        Ok(Response::new(v1::ListReceiptsResponse { receipts: receipts.collect() }))
+    }
+
+    async fn verify_audit(&self, _request: Request<v1::VerifyAuditRequest>) -> Answer<v1::VerifyAuditResponse> {
+        let checks = self.home.audit_verify().await?.into_iter().map(|check| v1::AuditCheck {
+            passed: check.passed(),
+            failure: check.failure.map_or_else(String::new, |failure| failure.label().to_owned()),
+            subject: check.subject,
+            statement: check.statement,
+        });
+        Ok(Response::new(v1::VerifyAuditResponse { checks: checks.collect() }))
     }
 
     async fn get_result(&self, request: Request<v1::GetResultRequest>) -> Answer<v1::GetResultResponse> {

@@ -17,6 +17,7 @@ use crate::store::Side;
 
 pub(crate) mod budget;
 pub(crate) mod control;
+pub(crate) mod evidence;
 
 /// Which side of the protocol a side of the session is.
 ///
@@ -193,6 +194,7 @@ pub(crate) fn inbound_request(message: v1::ExchangeRequest) -> Result<Inbound, E
     match message.message {
         Some(RequestMessage::Frame(wire)) => Ok(Inbound::Frame(wire)),
         Some(RequestMessage::Alive(_)) => Ok(Inbound::Alive),
+        Some(RequestMessage::Evidence(message)) => Ok(Inbound::Evidence(message.try_into()?)),
         Some(RequestMessage::Abort(abort)) => Ok(Inbound::Abort(aborted(&abort))),
         Some(RequestMessage::Offer(_)) => unexpected("offer"),
         Some(RequestMessage::Confirm(_)) => unexpected("confirmation"),
@@ -206,6 +208,7 @@ pub(crate) fn inbound_response(message: v1::ExchangeResponse) -> Result<Inbound,
     match message.message {
         Some(ResponseMessage::Frame(wire)) => Ok(Inbound::Frame(wire)),
         Some(ResponseMessage::Alive(_)) => Ok(Inbound::Alive),
+        Some(ResponseMessage::Evidence(message)) => Ok(Inbound::Evidence(message.try_into()?)),
         Some(ResponseMessage::Abort(abort)) => Ok(Inbound::Abort(aborted(&abort))),
         Some(ResponseMessage::Accept(_)) => unexpected("acceptance"),
         None => unexpected("empty message"),
@@ -217,6 +220,7 @@ impl From<Outbound> for v1::ExchangeRequest {
         let message = match message {
             Outbound::Frame(wire) => RequestMessage::Frame(wire),
             Outbound::Alive => RequestMessage::Alive(v1::JobAlive {}),
+            Outbound::Evidence(message) => RequestMessage::Evidence(message.into()),
             Outbound::Abort { reason, incident } => RequestMessage::Abort(abort(reason, incident)),
         };
         Self { message: Some(message) }
@@ -228,6 +232,7 @@ impl From<Outbound> for v1::ExchangeResponse {
         let message = match message {
             Outbound::Frame(wire) => ResponseMessage::Frame(wire),
             Outbound::Alive => ResponseMessage::Alive(v1::JobAlive {}),
+            Outbound::Evidence(message) => ResponseMessage::Evidence(message.into()),
             Outbound::Abort { reason, incident } => ResponseMessage::Abort(abort(reason, incident)),
         };
         Self { message: Some(message) }

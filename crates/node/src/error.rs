@@ -198,6 +198,15 @@ pub enum PeerMisbehaved {
     /// The peer names an institution it is not.
     #[error("the peer speaks for another institution than its certificate shows")]
     WrongInstitution,
+    /// The peer's log does not continue what it showed before.
+    #[error("the peer's log does not continue what this node saw of it before: it was rewritten, put back or forked")]
+    LogForked,
+    /// The peer shows the log of another institution, or of none it may use.
+    #[error("the peer shows another log than its own")]
+    ForeignLog,
+    /// The peer's half of the receipt does not fit what was exchanged.
+    #[error("the peer's half of the receipt does not fit what was exchanged")]
+    Receipt,
     /// The peer sent a document for an agreement this node did not propose to it.
     #[error("the peer returned a signature for an agreement it was not offered")]
     UnknownDocument,
@@ -268,6 +277,9 @@ pub enum Unavailable {
     /// The connection broke.
     #[error("the connection to the peer broke")]
     Disconnected,
+    /// The peer went away before both had signed the receipt.
+    #[error("the peer did not countersign the receipt, so there is no result")]
+    NoReceipt,
     /// The peer ended the session with a reason.
     #[error("the peer ended the session ({reason})")]
     Aborted {
@@ -414,6 +426,9 @@ impl PeerMisbehaved {
             Self::Oversized { .. } => "PEER_OVERSIZED",
             Self::WrongInstitution => "PEER_WRONG_INSTITUTION",
             Self::UnknownDocument => "PEER_UNKNOWN_DOCUMENT",
+            Self::LogForked => "PEER_LOG_FORKED",
+            Self::ForeignLog => "PEER_LOG_FOREIGN",
+            Self::Receipt => "PEER_RECEIPT_DIFFERS",
         }
     }
 }
@@ -440,6 +455,7 @@ impl Unavailable {
             Self::Disconnected => "PEER_GONE",
             Self::RefusedByPeer => "PEER_REFUSED_US",
             Self::NotANode => "PEER_NOT_A_NODE",
+            Self::NoReceipt => "RECEIPT_MISSING",
             Self::Aborted { .. } => "PEER_ABORTED",
             Self::Busy { .. } => "NODE_BUSY",
         }

@@ -27,6 +27,16 @@
 //! | `keys_protected` | protection | the private keys were put under another protection |
 //! | `result_opened` | job | the file of a result is about to be decrypted, for an export or to be shown |
 //! | `result_deleted` | job | the key of a result is about to be destroyed |
+//! | `job_started` | job, side, peer, agreement, job_spec, sid, protocol, result, rows_own, rows_peer | a job's handshake is over |
+//! | `peer_checkpoint_cosigned` | job, peer, log, size, root | this node vouched for the peer's log |
+//! | `peer_log_forked` | job, peer, shown_log, shown_size, shown_root, seen_size, seen_root | the peer's log contradicts what was seen |
+//! | `job_finished` | job, sid, agreement, job_spec, transcript_initiator, transcript_responder | the last frame is through |
+//! | `receipt` | job, sid, receipt | both signed the receipt |
+//! | `job_ended` | job, side, state, and reason or manifest | a recorded job ended, however it did: one entry for each |
+//! | `job_refused` | job, side, peer, reason | an offer was refused |
+//!
+//! `job` is the node's own identity of the job, `peer` an organisation key, `receipt` and `manifest` SHA-256 of the texts.
+//! [`witness`] writes the entries of a job and exchanges the evidence with the peer.
 //!
 //! Every owner of events records its own kinds with [`Entry::new`]; names and words are the program's own text, so no
 //! identifier, name or content can get in. The number of entries of a job must not depend on what matched (see
@@ -51,6 +61,7 @@ use crate::keys::KeyRing;
 use writer::{Command, Writer};
 
 mod file;
+pub mod witness;
 mod writer;
 
 /// The log of one home. Clones share it; the writing thread starts with the first use and ends with the last clone.

@@ -41,6 +41,7 @@ mod output;
 mod probing;
 mod respond;
 mod run;
+mod sheet;
 mod tracker;
 
 pub use tracker::JobProgress;

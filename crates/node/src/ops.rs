@@ -4,6 +4,7 @@
 //! Each reads the store anew, checks before it writes, and leaves everything as it was when it fails.
 
 pub mod agreements;
+pub mod audit;
 pub mod budget;
 pub mod draft;
 pub mod jobs;

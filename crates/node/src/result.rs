@@ -14,7 +14,9 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use symbolon_primitives::kdf::Label;
 use symbolon_primitives::secret::Seed;
+use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
 use symbolon_psi::{Protocol, Report, Role, leakage};
 use symbolon_tables::Format;
 
@@ -75,10 +77,47 @@ pub struct Manifest {
     pub file: Option<ManifestFile>,
     /// The hashes that ended both directions.
     pub transcript: Option<ManifestTranscript>,
+    /// The digest of offer and acceptance as they travelled, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub job_spec: Option<String>,
+    /// The receipt both institutions signed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub receipt: Option<String>,
+    /// The own organisation key's signature over this document without this field, as compact JSON.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub signature: Option<String>,
     /// When the run was accepted, RFC 3339.
     pub started_at: String,
     /// When it ended, RFC 3339.
     pub finished_at: String,
+}
+
+impl Manifest {
+    /// Signs the document with the own organisation key.
+    ///
+    /// # Errors
+    /// [`symbolon_primitives::Error::KeyUnavailable`] when the key cannot sign.
+    pub fn signed(mut self, key: &dyn Signer) -> Result<Self, Error> {
+        let signature = key.try_sign(Label::Manifest, &[&self.unsigned()?])?;
+        self.signature = Some(signature.to_string());
+        Ok(self)
+    }
+
+    /// Checks the signature with the key the document names as its own institution's.
+    ///
+    /// # Errors
+    /// [`symbolon_primitives::Error::VerificationFailed`] when it is missing or does not fit.
+    pub fn verify(&self) -> Result<(), Error> {
+        let failed = symbolon_primitives::Error::VerificationFailed;
+        let signature: Signature = self.signature.as_deref().ok_or(failed)?.parse()?;
+        let key: VerifyingKey = self.own.organisation_key.parse()?;
+        Ok(key.verify(Label::Manifest, &[&self.unsigned()?], &signature)?)
+    }
+
+    fn unsigned(&self) -> Result<Vec<u8>, Error> {
+        let bare = Self { signature: None, ..self.clone() };
+        serde_json::to_vec(&bare).map_err(|_| Environment::Corrupt { what: "manifest" }.into())
+    }
 }
 
 /// One institution's side of a run.
@@ -334,6 +373,9 @@ pub(crate) mod tests {
                 sealed_sha256: None,
             }),
             transcript: None,
+            job_spec: None,
+            receipt: None,
+            signature: None,
             started_at: "2026-01-01T00:00:00.000Z".to_owned(),
             finished_at: "2026-01-01T00:00:01.000Z".to_owned(),
         }

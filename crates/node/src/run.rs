@@ -21,6 +21,7 @@ use crate::client::HTTP2_FRAME_BYTES;
 use crate::config::{ControlTcp, Limits};
 use crate::control;
 use crate::error::{Environment, Error, FileAction, KeysError};
+use crate::evidence::witness::check_own_log;
 use crate::exchange::Exchange;
 use crate::files;
 use crate::gate::{GateLayer, Port};
@@ -63,6 +64,7 @@ pub async fn run(
     }
     // Nothing is served under policies that cannot be used, and the digest of the program is at hand for the first call.
     home.gate().posture().await?;
+    check_own_log(&home).await?;
     let limits = home.settings().limits;
     let jobs = Jobs::new(home.clone())?;
     let accepting = CancellationToken::new();

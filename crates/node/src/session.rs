@@ -19,28 +19,35 @@
 //! Roles: a gRPC client is the session's initiator, a gRPC server its responder. Which of them is the protocol's
 //! sender or receiver is decided in [`roles`](crate::convert::roles).
 
+use std::collections::VecDeque;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use symbolon_psi::{Frame, Machine, Progress, Step};
+use symbolon_psi::{Frame, Machine, Progress, Step, TranscriptHashes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, interval_at, sleep_until};
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Environment, Error, Unavailable};
+use crate::error::{Environment, Error, PeerMisbehaved, Unavailable};
 use inbox::Inbox;
 pub use inbox::InboxLimits;
+pub use notary::{EvidenceMessage, Notarising, Notary, NotaryStep, Transcript};
 
 pub mod handshake;
 mod inbox;
+mod notary;
 
 /// How long a failing side waits for its last message to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The longest time between two signs of life: half of the shortest idle limit a peer can be configured with.
 const ALIVE_PERIOD_MAX: Duration = Duration::from_millis(500);
+
+/// Messages about logs a peer may send before they are asked for: one follows the other, so there is one, and one more
+/// when this side is behind.
+const EVIDENCE_WAITING_MAX: usize = 2;
 
 /// Signs of life a peer may send for each second of a session, and once.
 const ALIVE_PER_SECOND: u64 = 4;
@@ -60,6 +67,8 @@ pub enum Inbound {
     Frame(Vec<u8>),
     /// A sign of life.
     Alive,
+    /// What the peer says about its log and the receipt.
+    Evidence(EvidenceMessage),
     /// The peer ends the session, for this reason.
     Abort(Unavailable),
 }
@@ -72,6 +81,8 @@ pub enum Outbound {
     Frame(Vec<u8>),
     /// A sign of life.
     Alive,
+    /// What this side says about its log and the receipt.
+    Evidence(EvidenceMessage),
     /// This side ends the session.
     Abort {
         /// The documented reason.
@@ -160,6 +171,10 @@ pub struct Surroundings {
 
 /// Runs `machine` against the peer behind `link` until it is done.
 ///
+/// Before the first frame and after the last in both directions `notary` exchanges evidence with the peer; what the
+/// machine does after the last frame is done only then. So nothing that depends on what matched can be seen by the peer,
+/// and there is no output without a receipt.
+///
 /// Whatever ends the session early is told to the peer as class and incident number by `describe`.
 ///
 /// # Errors
@@ -171,17 +186,18 @@ pub async fn drive<M, I, T>(
     link: Link<I, T>,
     bounds: &Bounds,
     surroundings: &Surroundings,
+    notary: &mut dyn Notary,
     describe: impl FnOnce(&Error) -> Outbound,
 ) -> Result<M::Output, Error>
 where
     M: Machine + Send + 'static,
-    M::Output: Send,
+    M::Output: Transcript + Send,
     I: Stream<Item = Result<Inbound, Error>> + Unpin + Send,
     T: From<Outbound> + Send,
 {
     let linger = link.linger;
     let mut driver = Driver::new(link, bounds, surroundings);
-    let outcome = driver.run(machine).await;
+    let outcome = driver.run(machine, notary).await;
     if let Err(error) = &outcome
         && !matches!(error, Error::Unavailable(Unavailable::Disconnected | Unavailable::Aborted { .. }))
     {
@@ -212,6 +228,8 @@ struct Driver<'a, I, T> {
     inbox: Inbox,
     /// How the inbound direction ended, once it has.
     ended: Option<Option<Error>>,
+    /// What the peer said about its log and was not asked for yet.
+    evidence: VecDeque<EvidenceMessage>,
     bounds: &'a Bounds,
     surroundings: &'a Surroundings,
     idle: Pin<Box<Sleep>>,
@@ -243,6 +261,7 @@ where
             outbound: link.outbound,
             inbox: Inbox::new(bounds.inbox.clone()),
             ended: None,
+            evidence: VecDeque::new(),
             bounds,
             surroundings,
             idle: Box::pin(sleep_until(now + bounds.idle_max)),
@@ -256,11 +275,13 @@ where
         }
     }
 
-    async fn run<M>(&mut self, mut machine: M) -> Result<M::Output, Error>
+    async fn run<M>(&mut self, mut machine: M, notary: &mut dyn Notary) -> Result<M::Output, Error>
     where
         M: Machine + Send + 'static,
-        M::Output: Send,
+        M::Output: Transcript + Send,
     {
+        self.begin(notary).await?;
+        let mut settled = false;
         let mut step = machine.advance(None)?;
         // None yet: the handshake may have taken a while, so the first phase is asked about too.
         let mut phase = "";
@@ -274,15 +295,20 @@ where
                 self.watched().await?;
             }
             step = match step {
-                Step::Done(output) => return Ok(output),
+                Step::Done(output) => {
+                    self.settle(notary, Some(output.transcript()), &mut settled).await?;
+                    return Ok(output);
+                }
                 Step::Send(frame, next) => {
                     self.report(next.progress());
                     self.send(frame).await?;
+                    self.settle(notary, next.transcript(), &mut settled).await?;
                     machine = next;
                     machine.advance(self.inbox.pop().await?)?
                 }
                 Step::Work(next) => {
                     self.report(next.progress());
+                    self.settle(notary, next.transcript(), &mut settled).await?;
                     let frame = self.inbox.pop().await?;
                     self.work(next, frame).await?
                 }
@@ -296,16 +322,76 @@ where
         }
     }
 
-    /// Puts a frame on the outgoing queue; reads on while the queue is full.
-    async fn send(&mut self, frame: Frame) -> Result<(), Error> {
-        let wire = frame.into_wire();
-        let bytes = wire.len() as u64;
+    /// The exchange before the first frame.
+    async fn begin(&mut self, notary: &mut dyn Notary) -> Result<(), Error> {
+        let mut step = self.meanwhile(notary.begin(None)).await??;
+        while let Some(message) = self.carry(step).await? {
+            step = self.meanwhile(notary.begin(Some(message))).await??;
+        }
+        Ok(())
+    }
+
+    /// The exchange after the last frame, once the machine has the hashes over both directions. A peer that goes away
+    /// meanwhile leaves this side without a receipt, and so without a result.
+    async fn settle(
+        &mut self,
+        notary: &mut dyn Notary,
+        transcript: Option<TranscriptHashes>,
+        settled: &mut bool,
+    ) -> Result<(), Error> {
+        let Some(transcript) = transcript.filter(|_| !*settled) else { return Ok(()) };
+        *settled = true;
+        let exchange = async {
+            let mut step = self.meanwhile(notary.end(transcript, None)).await??;
+            while let Some(message) = self.carry(step).await? {
+                step = self.meanwhile(notary.end(transcript, Some(message))).await??;
+            }
+            Ok(())
+        };
+        exchange.await.map_err(|error| match error {
+            Error::Unavailable(Unavailable::Disconnected | Unavailable::Silent { .. }) => Unavailable::NoReceipt.into(),
+            error => error,
+        })
+    }
+
+    /// Does what a notary wants and gives the peer's message; nothing when the exchange is over.
+    async fn carry(&mut self, step: NotaryStep) -> Result<Option<EvidenceMessage>, Error> {
+        match step {
+            NotaryStep::Send(message) => self.put(Outbound::Evidence(message)).await?,
+            NotaryStep::SendLast(message) => {
+                self.put(Outbound::Evidence(message)).await?;
+                return Ok(None);
+            }
+            NotaryStep::Await => {}
+            NotaryStep::Done => return Ok(None),
+        }
+        loop {
+            if let Some(message) = self.evidence.pop_front() {
+                return Ok(Some(message));
+            }
+            if self.ended.is_some() {
+                return Err(self.end());
+            }
+            self.attend().await?;
+        }
+    }
+
+    /// Puts a message on the outgoing queue; reads on while the queue is full.
+    async fn put(&mut self, message: Outbound) -> Result<(), Error> {
         let outbound = self.outbound.clone();
         let permit = self.meanwhile(pin!(outbound.reserve_owned())).await?;
         let Ok(permit) = permit else {
             return Err(self.end());
         };
-        permit.send(Outbound::Frame(wire).into());
+        permit.send(message.into());
+        Ok(())
+    }
+
+    /// Puts a frame on the outgoing queue.
+    async fn send(&mut self, frame: Frame) -> Result<(), Error> {
+        let wire = frame.into_wire();
+        let bytes = wire.len() as u64;
+        self.put(Outbound::Frame(wire)).await?;
         self.frames += 1;
         self.surroundings.progress.send_modify(|progress| progress.bytes_sent += bytes);
         Ok(())
@@ -419,6 +505,13 @@ where
                 let max = self.bounds.total_max.as_secs().saturating_mul(ALIVE_PER_SECOND).saturating_add(ALIVE_SLACK);
                 let got = self.alive_received;
                 if got > max { Err(Error::LimitExceeded { what: "signs of life", max, got }) } else { Ok(()) }
+            }
+            Some(Ok(Inbound::Evidence(message))) => {
+                if self.evidence.len() == EVIDENCE_WAITING_MAX {
+                    return Err(PeerMisbehaved::UnexpectedMessage { expected: "frame", got: message.name() }.into());
+                }
+                self.evidence.push_back(message);
+                Ok(())
             }
             Some(Ok(Inbound::Abort(why))) => Err(why.into()),
             // What was received before still counts: the peer may have sent all there is.

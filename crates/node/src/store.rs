@@ -323,6 +323,65 @@ pub struct ResultRecord {
     pub deleted_at: Option<DateTime<Utc>>,
 }
 
+/// An end of a peer's log that has to be continued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenHead {
+    /// Entries.
+    pub size: u64,
+    /// The root over them.
+    pub root: [u8; 32],
+}
+
+/// An end of a peer's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PeerCheckpoint {
+    /// The key that opened the log.
+    #[serde(serialize_with = "as_hex")]
+    pub origin: [u8; 32],
+    /// Entries.
+    pub size: u64,
+    /// The root over them.
+    #[serde(serialize_with = "as_hex")]
+    pub root: [u8; 32],
+    /// The organisation key of the peer that showed it.
+    #[serde(serialize_with = "as_hex")]
+    pub peer_key: [u8; 32],
+    /// Whether it contradicts what was seen before.
+    pub conflict: bool,
+    /// The signed note, with this node's cosignature unless it is a conflict.
+    pub note: String,
+    /// When it was seen.
+    #[serde(serialize_with = "as_time")]
+    pub seen_at: DateTime<Utc>,
+}
+
+/// An end of the own log that a peer vouched for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnCheckpoint {
+    /// Entries.
+    pub size: u64,
+    /// The peer's organisation key.
+    #[serde(serialize_with = "as_hex")]
+    pub peer_key: [u8; 32],
+    /// The signed note with the peer's cosignature.
+    pub note: String,
+    /// When the peer vouched for it.
+    #[serde(serialize_with = "as_time")]
+    pub signed_at: DateTime<Utc>,
+}
+
+/// A stored receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReceiptRecord {
+    /// The job, as in this node.
+    pub job: JobId,
+    /// The text.
+    pub receipt: String,
+    /// When both had signed.
+    #[serde(serialize_with = "as_time")]
+    pub made_at: DateTime<Utc>,
+}
+
 /// What is accepted: the job, and the request that the agreement has to permit.
 #[derive(Debug, Clone)]
 pub struct Acceptance {
@@ -481,6 +540,21 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn put_posture(&self, record: PostureRecord) -> Answer<'_, ()>;
     /// What a peer last declared about itself.
     fn posture(&self, peer_key: [u8; 32]) -> Answer<'_, Option<PostureRecord>>;
+    /// The verified ends of a log that no later one is known to continue, the longest first.
+    fn log_heads(&self, origin: [u8; 32]) -> Answer<'_, Vec<SeenHead>>;
+    /// Records a verified end of a peer's log, which continues the heads of the sizes in `continued`; refused as a fork
+    /// when another end of the same size is known. A conflict is kept beside what it contradicts.
+    fn put_peer_checkpoint<'a>(&'a self, seen: PeerCheckpoint, continued: &'a [u64]) -> Answer<'a, ()>;
+    /// All ends of peers' logs this node saw.
+    fn peer_checkpoints(&self) -> Answer<'_, Vec<PeerCheckpoint>>;
+    /// Records an end of the own log that a peer vouched for.
+    fn put_own_checkpoint(&self, own: OwnCheckpoint) -> Answer<'_, ()>;
+    /// All ends of the own log that peers vouched for.
+    fn own_checkpoints(&self) -> Answer<'_, Vec<OwnCheckpoint>>;
+    /// Records the receipt of a job.
+    fn put_receipt(&self, job: JobId, sid: [u8; 32], receipt: String, at: DateTime<Utc>) -> Answer<'_, ()>;
+    /// All receipts in their order.
+    fn receipts(&self) -> Answer<'_, Vec<ReceiptRecord>>;
 }
 
 /// How a job ends.

@@ -7,7 +7,8 @@
 //! * [`Checkpoint`] states a log's size and root as a C2SP tlog-checkpoint; [`SignedCheckpoint`] carries the log's
 //!   signature and the cosignatures of those who checked that it goes on from the one they saw before.
 //! * [`Receipt`] says what a job was and what both sides' transcripts hash to, signed by both.
-//! * [`Log`] reads a whole log and holds it against checkpoints and receipts.
+//! * [`Log`] reads a whole log and holds it against checkpoints and receipts; [`Bundle`] verifies a whole export, and
+//!   two exports against each other.
 //!
 //! Nothing here reads a file or a clock, so all of it also works on exported files, offline.
 //!
@@ -26,6 +27,7 @@
 //!
 //! RFC 6962 section 2.1, RFC 9162 sections 2.1.3 and 2.1.4; C2SP signed-note, tlog-checkpoint and tlog-cosignature.
 
+mod bundle;
 mod checkpoint;
 mod entry;
 mod error;
@@ -36,6 +38,7 @@ mod receipt;
 mod record;
 mod tree;
 
+pub use bundle::{Bundle, Check};
 pub use checkpoint::{CHECKPOINT_BYTES_MAX, Checkpoint, Cosignature, Origin, SignedCheckpoint};
 pub use entry::{ENTRY_BYTES_MAX, Entry};
 pub use error::AuditError;

@@ -26,6 +26,7 @@ pub(crate) use link::{
 
 use crate::error::Error;
 use crate::frame::Frame;
+use crate::party::TranscriptHashes;
 
 /// What a driver does next.
 #[derive(Debug)]
@@ -54,6 +55,10 @@ pub trait Machine: Sized {
 
     /// How far the run is.
     fn progress(&self) -> Progress;
+
+    /// The hashes over both directions once nothing more is sent or received: the own Finish has left, the peer's
+    /// fits. What is left then is local, and nobody else can see how it ends.
+    fn transcript(&self) -> Option<TranscriptHashes>;
 }
 
 /// How far a run is, for people. Not a measure of what matched: before the last message nothing here depends on

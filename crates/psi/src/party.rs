@@ -121,6 +121,16 @@ impl Machine for Party {
             Inner::CardinalityReceiver(machine) => machine.progress(),
         }
     }
+
+    fn transcript(&self) -> Option<TranscriptHashes> {
+        match &self.inner {
+            Inner::OprfSender(machine) => machine.transcript(),
+            Inner::OprfReceiver(machine) => machine.transcript(),
+            Inner::Mutual(machine) => machine.transcript(),
+            Inner::CardinalitySender(machine) => machine.transcript(),
+            Inner::CardinalityReceiver(machine) => machine.transcript(),
+        }
+    }
 }
 
 fn lift<M: Machine<Output = Outcome>>(

@@ -124,7 +124,7 @@ pub(crate) async fn run(options: &Options) -> Result<RunFigures> {
     Ok(RunFigures { seconds, seconds_job, sender, receiver, matched })
 }
 
-async fn home(dir: &Path, name: &str, options: &Options) -> Result<Home> {
+pub(crate) async fn home(dir: &Path, name: &str, options: &Options) -> Result<Home> {
     let path = dir.join(name);
     let init_options = InitOptions {
         home: path.clone(),
@@ -141,7 +141,7 @@ async fn home(dir: &Path, name: &str, options: &Options) -> Result<Home> {
 }
 
 /// A table of ids, the n-th the same for everyone; with a payload, a text of the width left for it.
-async fn table(home: &Home, dir: &Path, name: &str, first: u64, count: u64, payload: u32) -> Result<()> {
+pub(crate) async fn table(home: &Home, dir: &Path, name: &str, first: u64, count: u64, payload: u32) -> Result<()> {
     let path: PathBuf = dir.join(format!("{name}.csv"));
     let mut file = BufWriter::new(std::fs::File::create(&path)?);
     writeln!(file, "{}", if payload > 0 { "id,note" } else { "id" })?;
@@ -175,7 +175,7 @@ fn id(number: u64) -> String {
     format!("{:018}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % 1_000_000_000_000_000_000)
 }
 
-const fn result(options: &Options) -> ResultKind {
+pub(crate) const fn result(options: &Options) -> ResultKind {
     match options.protocol {
         Protocol::EcdhCardinality => ResultKind::Count,
         _ if options.payload > 0 => ResultKind::Enrich,
@@ -183,7 +183,7 @@ const fn result(options: &Options) -> ResultKind {
     }
 }
 
-async fn agree(bank: &Home, bureau: &Home, options: &Options) -> Result<String> {
+pub(crate) async fn agree(bank: &Home, bureau: &Home, options: &Options) -> Result<String> {
     let mut partner = DraftSide::default();
     if options.payload > 0 {
         let bytes_max = Some(options.payload - (PAYLOAD_MIN - 1));

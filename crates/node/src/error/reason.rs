@@ -65,6 +65,25 @@ const REASONS: &[Entry] = &[
         "the peer returned a signature for an agreement it was not offered",
         "check with the partner which agreement is meant; propose it again",
     ),
+    (
+        "PEER_LOG_FORKED",
+        Class::PeerMisbehaved,
+        "the peer's evidence log does not continue what this node saw of it before",
+        "the partner rewrote its log, put it back, or shows others another one: keep both checkpoints, see `audit log`, \
+         and tell the partner",
+    ),
+    (
+        "PEER_LOG_FOREIGN",
+        Class::PeerMisbehaved,
+        "the peer shows another evidence log than its own",
+        "ask the partner which organisation key opened its log",
+    ),
+    (
+        "PEER_RECEIPT_DIFFERS",
+        Class::PeerMisbehaved,
+        "the peer's half of the receipt does not fit what was exchanged, so there is no result",
+        FAULTY_PEER,
+    ),
     ("PEER_FRAME_TOO_SHORT", Class::PeerMisbehaved, "the peer sent a frame shorter than its header", FAULTY_PEER),
     ("PEER_FRAME_TOO_LONG", Class::PeerMisbehaved, "the peer sent a frame above the limit", FAULTY_PEER),
     ("PEER_WRONG_SESSION", Class::PeerMisbehaved, "the peer sent a frame of another session", FAULTY_PEER),
@@ -183,6 +202,12 @@ const REASONS: &[Entry] = &[
         Class::Unavailable,
         "the peer ended the job",
         "ask the partner: its log has the cause under the incident number",
+    ),
+    (
+        "RECEIPT_MISSING",
+        Class::Unavailable,
+        "the peer did not countersign the receipt, so there is no result",
+        "check the peer's node and the network, then start a new job; the run stays spent",
     ),
     ("NODE_BUSY", Class::Unavailable, "the node takes no further job at the moment", "try again later"),
     // Limits.
@@ -635,6 +660,31 @@ mod tests {
         ]
     }
 
+    fn documented(errors: Vec<Error>) {
+        for error in errors {
+            let described = describe(error.reason()).unwrap_or_else(|| panic!("{error:?}"));
+            assert_eq!(described.class, error.class());
+            assert!(!error.remedy().is_empty(), "{error:?}");
+            assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn every_error_of_the_evidence_has_a_documented_reason() {
+        documented(vec![
+            EvidenceError::Rewritten.into(),
+            EvidenceError::Damaged { line: 1 }.into(),
+            EvidenceError::Torn.into(),
+            EvidenceError::Behind { seen: 2, size: 1 }.into(),
+            EvidenceError::Unwritable.into(),
+            symbolon_policy::Error::from(symbolon_policy::audit::AuditError::Form).into(),
+            PeerMisbehaved::LogForked.into(),
+            PeerMisbehaved::ForeignLog.into(),
+            PeerMisbehaved::Receipt.into(),
+            Unavailable::NoReceipt.into(),
+        ]);
+    }
+
     #[test]
     fn every_error_has_a_documented_reason() {
         let (path, sign) = (|| std::path::PathBuf::from("p"), symbolon_policy::probing::Sign::TinySet);
@@ -687,22 +737,12 @@ mod tests {
             Environment::Listen { what: "peer port", source: io() }.into(),
             Environment::Tls.into(),
             Environment::Worker.into(),
-            EvidenceError::Rewritten.into(),
-            EvidenceError::Damaged { line: 1 }.into(),
-            EvidenceError::Torn.into(),
-            EvidenceError::Behind { seen: 2, size: 1 }.into(),
-            EvidenceError::Unwritable.into(),
-            symbolon_policy::Error::from(symbolon_policy::audit::AuditError::Form).into(),
             Error::NodeNotRunning { socket: path() },
             Error::Cancelled,
             Error::Interrupted,
         ];
-        for error in errors.into_iter().chain(of_keys()) {
-            let described = describe(error.reason()).unwrap_or_else(|| panic!("{error:?}"));
-            assert_eq!(described.class, error.class());
-            assert!(!error.remedy().is_empty(), "{error:?}");
-            assert!(!error.to_string().is_empty());
-        }
+        documented(errors);
+        documented(of_keys());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use rustix::fs::FlockOperation;
 use symbolon_policy::audit::{CHECKPOINT_BYTES_MAX, Checkpoint, Entry, Origin, SignedCheckpoint, Tree, leaf_hash};
+use symbolon_primitives::sign::VerifyingKey;
 
 use super::Head;
 use crate::error::{Error, EvidenceError, FileAction};
@@ -31,6 +32,8 @@ pub(super) struct LogFile {
     length: u64,
     tree: Tree,
     origin: Option<Origin>,
+    /// The organisation keys the log names as its institution's.
+    named: Vec<VerifyingKey>,
     /// The size of the last checkpoint written beside the log.
     signed: u64,
     /// Lines that wait for [`LogFile::commit`].
@@ -58,8 +61,19 @@ impl LogFile {
             files::sync_parent(&path)?;
         }
         let (tree, pending) = (Tree::new(), String::new());
-        let mut log =
-            Self { path, checkpoint, lock, file, length: 0, tree, origin: None, signed: 0, pending, added: 0 };
+        let mut log = Self {
+            path,
+            checkpoint,
+            lock,
+            file,
+            length: 0,
+            tree,
+            origin: None,
+            named: Vec::new(),
+            signed: 0,
+            pending,
+            added: 0,
+        };
         log.read_on()?;
         log.check_last_checkpoint(keys)?;
         log.repair(now)?;
@@ -191,6 +205,7 @@ impl LogFile {
             return Err(damaged());
         }
         self.origin = self.origin.or_else(|| entry.opens());
+        self.named.extend(entry.own_key());
         self.tree.push(leaf_hash(line));
         Ok(())
     }
@@ -222,7 +237,9 @@ impl LogFile {
             Err(error) => return Err(error),
         };
         let note = SignedCheckpoint::parse(&text).map_err(|_| EvidenceError::Rewritten)?;
-        note.verify_all(&[keys.organisation_public()]).map_err(|_| EvidenceError::Rewritten)?;
+        // The key may have been rotated since.
+        self.named.push(keys.organisation_public());
+        note.verify_all(&self.named).map_err(|_| EvidenceError::Rewritten)?;
         let checkpoint = note.checkpoint();
         if Some(checkpoint.origin) != self.origin || self.tree.root_at(checkpoint.size) != Ok(checkpoint.root) {
             return Err(EvidenceError::Rewritten.into());

@@ -14,9 +14,11 @@ use v1::exchange_response::Message as ResponseMessage;
 use super::deal::{Deal, own_normaliser, timestamp};
 use super::output::Done;
 use super::run::{Own, Run, Session, check_party};
+use super::sheet::sheet;
 use crate::client::PeerClient;
 use crate::convert;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
+use crate::evidence::witness::JobSheet;
 use crate::gate::{Stage, Subject};
 use crate::session::Link;
 use crate::session::handshake::{Answer, Offer, Sealed, confirm, session_id};
@@ -51,7 +53,7 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
     run.state(JobState::Connecting).await?;
     let mut open = run.unless_cancelled(Box::pin(connect(run, &deal))).await?;
     let greeted = run.unless_cancelled(Box::pin(greet(run, &deal, record, &own, &mut open))).await;
-    let Greeted { job, permit, spec, subject } = match greeted {
+    let Greeted { job, permit, spec, subject, sheet } = match greeted {
         Ok(greeted) => greeted,
         Err(error) => {
             run.give_up(&error, &open.outbound).await;
@@ -65,7 +67,7 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
         Err(status) => Err(client.failure(&status)),
     });
     let link = Link { inbound, outbound, linger: true };
-    Box::pin(run.session(Session { job, deal, permit, own, spec, subject, link })).await
+    Box::pin(run.session(Session { job, deal, permit, own, spec, subject, sheet, link })).await
 }
 
 /// Reaches the agreement's other party; its card and the agreement must name one key.
@@ -86,6 +88,7 @@ struct Greeted {
     permit: Permit,
     spec: symbolon_psi::SessionSpec,
     subject: Subject,
+    sheet: JobSheet,
 }
 
 /// Offer, acceptance, our own binding decision, confirmation.
@@ -141,7 +144,8 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     if let Some(posture) = said.posture {
         home.gate().saw(subject.peer_key, posture, open.client.channel()).await?;
     }
-    Ok(Greeted { job, permit, spec, subject })
+    let sheet = sheet(deal, job.id, &offer, &answer, &spec);
+    Ok(Greeted { job, permit, spec, subject, sheet })
 }
 
 /// The peer's rows must be as wide as the agreement's columns make them.
@@ -173,6 +177,9 @@ async fn receive_answer(run: &Run, offer: &Sealed<Offer>, open: &mut Open) -> Re
                 return Err(convert::aborted(&abort).into());
             }
             Some(ResponseMessage::Alive(_)) => {}
+            Some(ResponseMessage::Evidence(_)) => {
+                return Err(PeerMisbehaved::UnexpectedMessage { expected: "acceptance", got: "evidence" }.into());
+            }
             Some(ResponseMessage::Frame(_)) => {
                 return Err(PeerMisbehaved::UnexpectedMessage { expected: "acceptance", got: "frame" }.into());
             }

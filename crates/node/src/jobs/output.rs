@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use symbolon_policy::audit::Receipt;
 use symbolon_policy::{Permit, ResultKind};
 use symbolon_psi::{Outcome, Output, SessionSpec, TranscriptHashes};
 use symbolon_tables::{Format, JoinOutput, Match, PayloadLayout, write_join_into};
@@ -44,6 +45,7 @@ pub(super) struct Finished {
     pub(super) permit: Permit,
     pub(super) own: Own,
     pub(super) spec: SessionSpec,
+    pub(super) receipt: Receipt,
     pub(super) outcome: Outcome,
 }
 
@@ -56,7 +58,7 @@ pub(super) async fn write(run: Finished, pool: Arc<rayon::ThreadPool>) -> Result
 }
 
 fn write_now(run: Finished) -> Result<Done, Error> {
-    let Finished { home, job, deal, permit, own, spec, outcome } = run;
+    let Finished { home, job, deal, permit, own, spec, receipt, outcome } = run;
     let transcript = outcome.transcript();
     let Some(learned) = learn(outcome.into_output(), &own, deal.result)? else {
         return Ok(Done::default());
@@ -65,7 +67,7 @@ fn write_now(run: Finished) -> Result<Done, Error> {
         return Err(Refused::BelowMinimum.into());
     }
     let mut writer = Writer::begin(home.settings(), home.key_store().at_rest(), job.id)?;
-    let mut manifest = manifest(&home, &job, &deal, &own, &spec, transcript, learned.matched);
+    let mut manifest = manifest(&home, &job, &deal, &own, &spec, &receipt, transcript, learned.matched);
     manifest.file = match &learned.rows {
         Some((matches, payload)) => {
             let layout = match deal.result {
@@ -93,6 +95,7 @@ fn write_now(run: Finished) -> Result<Done, Error> {
         }
         None => None,
     };
+    let manifest = manifest.signed(home.keys().organisation())?;
     let record = writer.finish(&manifest)?;
     Ok(Done { record: Some(record), writer: Some(writer) })
 }
@@ -137,6 +140,7 @@ fn manifest(
     deal: &Deal,
     own: &Own,
     spec: &SessionSpec,
+    receipt: &Receipt,
     transcript: TranscriptHashes,
     matched: u64,
 ) -> Manifest {
@@ -179,6 +183,9 @@ fn manifest(
             sent: hex::encode(transcript.sent),
             received: hex::encode(transcript.received),
         }),
+        job_spec: Some(hex::encode(receipt.body().job_spec)),
+        receipt: Some(receipt.to_string()),
+        signature: None,
         started_at: manifest_time(job.started_at.unwrap_or(now)),
         finished_at: manifest_time(now),
     }

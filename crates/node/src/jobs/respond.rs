@@ -16,8 +16,10 @@ use v1::exchange_response::Message as ResponseMessage;
 use super::PeerStream;
 use super::deal::{Deal, declared_normaliser, timestamp};
 use super::run::{Own, Run, Session, check_party};
+use super::sheet::sheet;
 use crate::convert;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
+use crate::evidence::witness::JobSheet;
 use crate::gate::{Stage, Subject};
 use crate::ops::agreements::{check_normaliser, read_active};
 use crate::session::Link;
@@ -45,6 +47,7 @@ struct Accepted {
     permit: Permit,
     own: Own,
     spec: symbolon_psi::SessionSpec,
+    sheet: JobSheet,
     subject: Subject,
 }
 
@@ -57,21 +60,26 @@ impl Response {
     pub(super) async fn run(mut self) {
         let cancel = self.run.tracker.cancel().clone();
         let accepted = cancel.run_until_cancelled(self.accept()).await.unwrap_or(Err(Error::Cancelled));
-        let Self { run, inbound, outbound, recorded, .. } = self;
+        let Self { run, peer, inbound, outbound, recorded, .. } = self;
         let outcome = match accepted {
-            Ok(Accepted { job, deal, permit, own, spec, subject }) => {
+            Ok(Accepted { job, deal, permit, own, spec, subject, sheet }) => {
                 let inbound = inbound.map(|message| match message {
                     Ok(message) => convert::inbound_request(message),
                     Err(status) => Err(from_peer(&status)),
                 });
                 let link = Link { inbound, outbound, linger: false };
-                Box::pin(run.session(Session { job, deal, permit, own, spec, subject, link })).await
+                Box::pin(run.session(Session { job, deal, permit, own, spec, subject, sheet, link })).await
             }
             Err(error) => {
                 run.give_up(&error, &outbound).await;
                 Err(error)
             }
         };
+        if let Err(error) = &outcome
+            && !recorded
+        {
+            run.refused(&peer.organisation_key, error).await;
+        }
         run.end(Side::Responder, outcome, recorded).await;
     }
 
@@ -113,7 +121,7 @@ impl Response {
             Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce, at: now };
         let permit = self.run.take(acceptance).await?;
 
-        let spec = self.confirm(&deal, &permit, &offer, &own).await?;
+        let (spec, sheet) = self.confirm(&deal, &permit, &offer, &own).await?;
         let (peer, agreement) = (&self.peer.name, deal.signed.id().short());
         tracing::info!(job = %job.id, peer, agreement, protocol = deal.protocol.as_str(), "a peer's job was accepted");
         self.run.home().store().record_session(job.id, spec.sid.0, own.declared, offer.content().own.rows).await?;
@@ -121,7 +129,7 @@ impl Response {
             self.run.home().gate().saw(subject.peer_key, posture, self.channel).await?;
         }
         self.run.state(JobState::Running).await?;
-        Ok(Accepted { job, deal, permit, own, spec, subject })
+        Ok(Accepted { job, deal, permit, own, spec, subject, sheet })
     }
 
     /// Sends the acceptance and waits for the confirmation.
@@ -131,7 +139,7 @@ impl Response {
         permit: &Permit,
         offer: &Sealed<Offer>,
         own: &Own,
-    ) -> Result<symbolon_psi::SessionSpec, Error> {
+    ) -> Result<(symbolon_psi::SessionSpec, JobSheet), Error> {
         let payload_bytes = match deal.role() {
             Role::Sender => convert::length_u32(convert::payload_layout(&permit.columns)?.width())?,
             Role::Receiver => 0,
@@ -146,7 +154,9 @@ impl Response {
             return Err(PeerMisbehaved::UnexpectedMessage { expected: "confirmation", got: "another message" }.into());
         };
         check_confirm(&sid, &message, &offer.content().initiator)?;
-        Ok(deal.spec(sid, permit, own.declared, offer.content().own.rows, payload_bytes))
+        let spec = deal.spec(sid, permit, own.declared, offer.content().own.rows, payload_bytes);
+        let sheet = sheet(deal, self.run.tracker.id(), offer, &answer, &spec);
+        Ok((spec, sheet))
     }
 
     /// The agreement the offer names, from this node's own store, with this peer.

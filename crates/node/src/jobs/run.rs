@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+use symbolon_policy::audit::Entry;
 use symbolon_policy::sketch::InputMark;
 use symbolon_policy::{Column, Permit, check_own_rows};
 use symbolon_primitives::secret::Seed;
@@ -17,6 +19,7 @@ use super::output::{Done, Finished, write};
 use super::tracker::Tracker;
 use crate::convert;
 use crate::error::{Environment, Error, Refused, Unavailable};
+use crate::evidence::witness::{JobSheet, Witness};
 use crate::gate::{Stage, Subject, Watchman};
 use crate::home::Home;
 use crate::ops::agreements::check_own_side;
@@ -67,6 +70,8 @@ pub(super) struct Session<I, T> {
     pub(super) spec: SessionSpec,
     /// The job as the gate sees it, with the rows of both sides.
     pub(super) subject: Subject,
+    /// What receipt and log say about the job.
+    pub(super) sheet: JobSheet,
     pub(super) link: Link<I, T>,
 }
 
@@ -166,7 +171,7 @@ impl Run {
         I: Stream<Item = Result<Inbound, Error>> + Unpin + Send,
         T: From<Outbound> + Send,
     {
-        let Session { job, deal, permit, own, spec, subject, link } = session;
+        let Session { job, deal, permit, own, spec, subject, sheet, link } = session;
         let cost = spec.wire_cost();
         let (sent, received) = match deal.role() {
             Role::Sender => (cost.bytes_sender, cost.bytes_receiver),
@@ -183,7 +188,9 @@ impl Run {
         };
         self.tracker.begin(sent + received);
         let (machine, own) = self.party(spec.clone(), deal.role(), own, limits).await?;
-        let outcome = drive(machine, link, &bounds, &surroundings, |error| self.farewell(error)).await;
+        let mut witness = Witness::new(self.home().clone(), sheet);
+        let farewell = |error: &Error| self.farewell(error);
+        let outcome = Box::pin(drive(machine, link, &bounds, &surroundings, &mut witness, farewell)).await;
         let kept = watchman.close().await;
         let outcome = outcome?;
         kept?;
@@ -192,7 +199,8 @@ impl Run {
             self.home().gate().phase(Stage::Release, &subject).await?;
         }
         let home = self.home().clone();
-        let finished = Finished { home, job, deal, permit, own, spec, outcome };
+        let receipt = witness.receipt().ok_or(Unavailable::NoReceipt)?.clone();
+        let finished = Finished { home, job, deal, permit, own, spec, receipt, outcome };
         write(finished, Arc::clone(&self.jobs.0.pool)).await
     }
 
@@ -274,6 +282,7 @@ impl Run {
     pub(super) async fn end(self, side: Side, outcome: Result<Done, Error>, recorded: bool) {
         let id = self.tracker.id();
         let now = self.home().clock().now();
+        let outcome = self.record_end(side, outcome, recorded).await;
         let (state, end, writer) = match outcome {
             Ok(done) => (JobState::Done, JobEnd::Done(done.record), done.writer),
             Err(error) => {
@@ -306,6 +315,40 @@ impl Run {
         }
         self.tracker.set_state(shown.0, shown.1);
         self.jobs.forget(id);
+    }
+
+    /// Puts the end into the evidence log: one entry, however the job ended. A result that cannot be recorded is not
+    /// given.
+    async fn record_end(&self, side: Side, outcome: Result<Done, Error>, recorded: bool) -> Result<Done, Error> {
+        if !recorded {
+            return outcome;
+        }
+        let entry = Entry::new(self.home().clock().now(), "job_ended")
+            .id("job", self.tracker.id().as_bytes())
+            .word("side", side.as_str());
+        let entry = match &outcome {
+            Ok(Done { record: Some(record), .. }) => {
+                let manifest = Sha256::digest(&record.manifest).into();
+                entry.word("state", JobState::Done.as_str()).hash("manifest", &manifest)
+            }
+            Ok(_) => entry.word("state", JobState::Done.as_str()),
+            Err(Error::Cancelled) => entry.word("state", JobState::Cancelled.as_str()).word("reason", "CANCELLED"),
+            Err(error) => entry.word("state", JobState::Failed.as_str()).word("reason", failure_reason(error)),
+        };
+        let appended = self.home().evidence().append(entry).await;
+        outcome.and_then(|done| appended.map(|_| done))
+    }
+
+    /// Records an offer that was refused.
+    pub(super) async fn refused(&self, peer: &[u8; 32], error: &Error) {
+        let entry = Entry::new(self.home().clock().now(), "job_refused")
+            .id("job", self.tracker.id().as_bytes())
+            .word("side", Side::Responder.as_str())
+            .hash("peer", peer)
+            .word("reason", failure_reason(error));
+        if let Err(error) = self.home().evidence().append(entry).await {
+            tracing::error!(incident = self.incident, %error, "a refusal could not be recorded");
+        }
     }
 
     fn failed(&self, side: Side, error: Error) -> (JobState, JobEnd) {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use symbolon_policy::AgreementId;
+use symbolon_policy::audit::Turn;
 use symbolon_primitives::secret::Seed;
 use symbolon_psi::{Frame, ItemSet, Limits, Machine, Party, ReceiverInput, Role, SessionSpec, Step};
 use tokio::net::TcpListener;
@@ -13,9 +14,11 @@ use v1::exchange_response::Message as ResponseMessage;
 
 use super::*;
 use crate::client::PeerClient;
+use crate::evidence::witness::{JobSheet, Witness};
 use crate::ops::agreements::AgreementInput;
 use crate::ops::testing::Pair;
-use crate::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, confirm, session_id};
+use crate::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, confirm, job_spec_digest, session_id};
+use crate::session::{Notary, NotaryStep};
 use crate::store::JobState;
 
 mod gate;
@@ -124,7 +127,34 @@ impl Scene {
             payload_bytes: answer.content().payload_bytes,
             release: None,
         };
+        let mut witness = self.witness(&offer, &answer, &spec);
+        let mut step = witness.begin(None).await.unwrap();
+        while let NotaryStep::Send(message) = step {
+            talk.send(RequestMessage::Evidence(message.into())).await;
+            // A node that stops says so instead.
+            let Some(ResponseMessage::Evidence(answer)) = talk.next().await else { break };
+            step = witness.begin(Some(answer.try_into().unwrap())).await.unwrap();
+        }
         (talk, spec)
+    }
+
+    fn witness(&self, offer: &Sealed<Offer>, answer: &Sealed<Answer>, spec: &SessionSpec) -> Witness {
+        let keys = [self.pair.bank.keys().organisation_public(), self.pair.bureau.keys().organisation_public()];
+        let sheet = JobSheet {
+            job: JobId::random().unwrap(),
+            turn: Turn::Initiator,
+            agreement: self.agreement,
+            job_spec: job_spec_digest(offer, answer),
+            sid: *spec.sid.as_bytes(),
+            protocol: "ecdh-oprf",
+            result: "enrich",
+            leakage: [0; 32],
+            keys,
+            peer_origins: vec![keys[1]],
+            rows: [3, answer.content().own.rows],
+            began_unix_millis: [0; 2],
+        };
+        Witness::new(self.pair.bank.clone(), sheet)
     }
 
     /// The bureau's last job once it has ended.

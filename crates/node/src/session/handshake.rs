@@ -222,13 +222,23 @@ impl Fit {
     }
 }
 
-/// The session id both sides derive: job specification, nonces in the order initiator, responder, and the channel.
-#[must_use]
-pub fn session_id(offer: &Sealed<Offer>, answer: &Sealed<Answer>, exporter: [u8; 32]) -> Sid {
+fn jobspec(offer: &Sealed<Offer>, answer: &Sealed<Answer>) -> Vec<u8> {
     let mut jobspec = Vec::with_capacity(8 + offer.body.len() + answer.body.len());
     lp(&mut jobspec, &offer.body);
     lp(&mut jobspec, &answer.body);
-    sid::derive(&jobspec, &offer.content.own.nonce, &answer.content.own.nonce, Some(exporter))
+    jobspec
+}
+
+/// SHA-256 over both bodies as they travelled, each with its length: what receipts and logs name the job by.
+#[must_use]
+pub fn job_spec_digest(offer: &Sealed<Offer>, answer: &Sealed<Answer>) -> [u8; 32] {
+    Sha256::digest(jobspec(offer, answer)).into()
+}
+
+/// The session id both sides derive: job specification, nonces in the order initiator, responder, and the channel.
+#[must_use]
+pub fn session_id(offer: &Sealed<Offer>, answer: &Sealed<Answer>, exporter: [u8; 32]) -> Sid {
+    sid::derive(&jobspec(offer, answer), &offer.content.own.nonce, &answer.content.own.nonce, Some(exporter))
 }
 
 /// The initiator's last word before frames flow.

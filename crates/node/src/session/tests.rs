@@ -28,11 +28,22 @@ struct Stub {
     /// How long one step of work takes.
     work: Duration,
     fails: bool,
+    /// Whether its last work is local: everything was sent and received.
+    settles: bool,
 }
 
 impl Stub {
     fn new(send: usize, receive: usize, body: usize) -> Self {
-        Self { send, receive, body, worked: false, computed: Arc::default(), work: Duration::ZERO, fails: false }
+        Self {
+            send,
+            receive,
+            body,
+            worked: false,
+            computed: Arc::default(),
+            work: Duration::ZERO,
+            fails: false,
+            settles: false,
+        }
     }
 
     fn compute(&self) {
@@ -73,6 +84,52 @@ impl Machine for Stub {
     fn progress(&self) -> Progress {
         Progress::new("stub", 1, 2)
     }
+
+    fn transcript(&self) -> Option<TranscriptHashes> {
+        self.settles.then_some(HASHES)
+    }
+}
+
+const HASHES: TranscriptHashes = TranscriptHashes { sent: [1; 32], received: [2; 32] };
+
+impl Transcript for &'static str {
+    fn transcript(&self) -> TranscriptHashes {
+        HASHES
+    }
+}
+
+/// Sends a number of messages before the first frame and after the last, and takes as many; notes what it was told.
+#[derive(Default)]
+struct Talker {
+    rounds: usize,
+    begun: usize,
+    ended: usize,
+    /// The peer's messages at the end, and the hashes that came with them.
+    told: Vec<(EvidenceMessage, TranscriptHashes)>,
+    /// How many computations the machine had done when the end began.
+    computed: Option<Arc<AtomicUsize>>,
+    computed_before: usize,
+}
+
+impl Talker {
+    fn step(rounds: usize, done: &mut usize) -> NotaryStep {
+        *done += 1;
+        if *done > rounds { NotaryStep::Done } else { NotaryStep::Send(EvidenceMessage::Seen(vec![*done as u64])) }
+    }
+}
+
+impl Notary for Talker {
+    fn begin(&mut self, _: Option<EvidenceMessage>) -> Notarising<'_> {
+        Box::pin(async { Ok(Self::step(self.rounds, &mut self.begun)) })
+    }
+
+    fn end(&mut self, transcript: TranscriptHashes, peer: Option<EvidenceMessage>) -> Notarising<'_> {
+        if let Some(computed) = &self.computed {
+            self.computed_before = computed.load(Ordering::Relaxed);
+        }
+        self.told.extend(peer.map(|message| (message, transcript)));
+        Box::pin(async { Ok(Self::step(self.rounds, &mut self.ended)) })
+    }
 }
 
 /// A test's own transport: messages over a byte pipe of a given window.
@@ -107,6 +164,8 @@ async fn write_all(mut pipe: WriteHalf<DuplexStream>, mut messages: mpsc::Receiv
         let (kind, bytes) = match message {
             Outbound::Frame(wire) => (0, wire),
             Outbound::Alive => (1, Vec::new()),
+            Outbound::Evidence(EvidenceMessage::Seen(sizes)) => (3, vec![u8::try_from(sizes[0]).unwrap()]),
+            Outbound::Evidence(other) => panic!("{other:?}"),
             Outbound::Abort { reason, .. } => (2, reason.as_bytes().to_vec()),
         };
         let head = [&[kind][..], &u32::try_from(bytes.len()).unwrap().to_be_bytes()].concat();
@@ -127,6 +186,7 @@ async fn read_all(mut pipe: ReadHalf<DuplexStream>, messages: mpsc::Sender<Resul
         let message = match head[0] {
             0 => Inbound::Frame(bytes),
             1 => Inbound::Alive,
+            3 => Inbound::Evidence(EvidenceMessage::Seen(vec![u64::from(bytes[0])])),
             _ => {
                 let reason = crate::error::describe(std::str::from_utf8(&bytes).unwrap()).unwrap().reason;
                 Inbound::Abort(Unavailable::Aborted { reason, incident: None })
@@ -195,7 +255,70 @@ fn farewell(error: &Error) -> Outbound {
 }
 
 async fn run(machine: Stub, end: End, setting: &Setting) -> Result<&'static str, Error> {
-    drive(machine, end.link(), &setting.bounds, &setting.surroundings, farewell).await
+    run_with(machine, end, setting, &mut Talker::default()).await
+}
+
+async fn run_with(machine: Stub, end: End, setting: &Setting, talker: &mut Talker) -> Result<&'static str, Error> {
+    drive(machine, end.link(), &setting.bounds, &setting.surroundings, talker, farewell).await
+}
+
+#[tokio::test]
+async fn evidence_is_exchanged_before_the_first_frame_and_after_the_last() {
+    let (left, right) = pipe(64 << 10);
+    let (one, two) = (setting(), setting());
+    let talker = || Talker { rounds: 3, ..Talker::default() };
+    let (mut first, mut second) = (talker(), talker());
+    let (left, right) = tokio::join!(
+        run_with(Stub::new(5, 0, 10), left, &one, &mut first),
+        run_with(Stub::new(0, 5, 10), right, &two, &mut second)
+    );
+    assert_eq!((left.unwrap(), right.unwrap()), ("done", "done"));
+    let told: Vec<_> = (1..=3).map(|number| (EvidenceMessage::Seen(vec![number]), HASHES)).collect();
+    assert_eq!((&first.told, &second.told), (&told, &told));
+}
+
+#[tokio::test]
+async fn what_is_left_for_this_side_alone_waits_for_the_receipt() {
+    let (left, right) = pipe(64 << 10);
+    let (mut one, two) = (setting(), setting());
+    one.bounds.total_max = Duration::from_millis(500);
+    // Its hashes are complete before its only computation.
+    let mut machine = Stub::new(1, 0, 10);
+    machine.settles = true;
+    let mut first = Talker { rounds: 1, computed: Some(Arc::clone(&machine.computed)), ..Talker::default() };
+    let computed = Arc::clone(&machine.computed);
+    let mut second = Talker { rounds: 1, ..Talker::default() };
+    let (left, right) = tokio::join!(
+        run_with(machine, left, &one, &mut first),
+        run_with(Stub::new(0, 1, 10), right, &two, &mut second)
+    );
+    // The peer still waits for the frame, so there is no receipt and nothing was computed.
+    assert!(left.is_err() && right.is_err());
+    assert_eq!((first.computed_before, computed.load(Ordering::Relaxed)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_before_the_receipt_leaves_no_result() {
+    let (left, right) = pipe(64 << 10);
+    let (one, two) = (setting(), setting());
+    let mut first = Talker { rounds: 1, begun: 1, ..Talker::default() };
+    let mut second = Talker { rounds: 0, ..Talker::default() };
+    let (left, right) = tokio::join!(
+        run_with(Stub::new(1, 0, 10), left, &one, &mut first),
+        run_with(Stub::new(0, 1, 10), right, &two, &mut second)
+    );
+    assert_eq!(right.unwrap(), "done");
+    assert_eq!(left.unwrap_err().reason(), "RECEIPT_MISSING");
+}
+
+#[tokio::test]
+async fn more_evidence_than_is_due_ends_the_session() {
+    let (left, right) = pipe(64 << 10);
+    let one = setting();
+    for number in 0..4 {
+        right.outbound.send(Outbound::Evidence(EvidenceMessage::Seen(vec![number]))).await.unwrap();
+    }
+    assert_eq!(run(Stub::new(0, 1, 10), left, &one).await.unwrap_err().reason(), "PEER_UNEXPECTED_MESSAGE");
 }
 
 #[tokio::test]
@@ -347,7 +470,8 @@ async fn errors_of_the_transport_are_the_sessions() {
     sender.send(Err(PeerMisbehaved::Malformed { what: "message" }.into())).await.unwrap();
     let link = Link { inbound: ReceiverStream::new(inbound), outbound, linger: false };
     let one = setting();
-    let outcome = drive(Stub::new(0, 1, 10), link, &one.bounds, &one.surroundings, farewell).await;
+    let outcome =
+        drive(Stub::new(0, 1, 10), link, &one.bounds, &one.surroundings, &mut Talker::default(), farewell).await;
     assert_eq!(outcome.unwrap_err().reason(), "PEER_MALFORMED_MESSAGE");
 }
 

@@ -14,13 +14,15 @@ use symbolon_policy::{Agreement, Seat};
 
 use super::{
     Acceptance, Accepted, AgreementId, AgreementRecord, AgreementState, AlertRecord, Answer, DecisionRecord, JobEnd,
-    JobId, JobRecord, JobState, PeerRecord, PostureRecord, ResultRecord, SpentBySide, Store, TableRecord,
+    JobId, JobRecord, JobState, OwnCheckpoint, PeerCheckpoint, PeerRecord, PostureRecord, ReceiptRecord, ResultRecord,
+    SeenHead, SpentBySide, Store, TableRecord,
 };
 use crate::error::{Environment, Error};
 use crate::files;
 
 mod budget;
 mod decisions;
+mod evidence;
 mod job_keys;
 mod jobs;
 mod rows;
@@ -33,6 +35,7 @@ const CONNECTIONS_MAX: u32 = 4;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
     (3, "budgets", include_str!("../../migrations/0003_budgets.sql")),
+    (4, "evidence", include_str!("../../migrations/0004_evidence.sql")),
     (6, "at rest", include_str!("../../migrations/0006_at_rest.sql")),
     (7, "gate", include_str!("../../migrations/0007_gate.sql")),
 ];
@@ -335,6 +338,34 @@ impl Store for SqliteStore {
 
     fn posture(&self, peer_key: [u8; 32]) -> Answer<'_, Option<PostureRecord>> {
         Box::pin(self.posture(peer_key))
+    }
+
+    fn log_heads(&self, origin: [u8; 32]) -> Answer<'_, Vec<SeenHead>> {
+        Box::pin(self.log_heads(origin))
+    }
+
+    fn put_peer_checkpoint<'a>(&'a self, seen: PeerCheckpoint, continued: &'a [u64]) -> Answer<'a, ()> {
+        Box::pin(self.put_peer_checkpoint(seen, continued))
+    }
+
+    fn peer_checkpoints(&self) -> Answer<'_, Vec<PeerCheckpoint>> {
+        Box::pin(self.peer_checkpoints())
+    }
+
+    fn put_own_checkpoint(&self, own: OwnCheckpoint) -> Answer<'_, ()> {
+        Box::pin(self.put_own_checkpoint(own))
+    }
+
+    fn own_checkpoints(&self) -> Answer<'_, Vec<OwnCheckpoint>> {
+        Box::pin(self.own_checkpoints())
+    }
+
+    fn put_receipt(&self, job: JobId, sid: [u8; 32], receipt: String, at: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(self.put_receipt(job, sid, receipt, at))
+    }
+
+    fn receipts(&self) -> Answer<'_, Vec<ReceiptRecord>> {
+        Box::pin(self.receipts())
     }
 }
 

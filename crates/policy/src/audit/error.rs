@@ -93,6 +93,12 @@ pub enum AuditError {
         /// Entries of the log.
         size: u64,
     },
+    /// The log records a receipt that is not there.
+    #[error("the receipt is not in the export")]
+    ReceiptMissing,
+    /// The other party has no checkpoint of the log.
+    #[error("the other party has no checkpoint of this log, so nothing shows that it saw the same one")]
+    NothingSeen,
     /// The log has no entry for a receipt.
     #[error("the log has no entry that records this receipt")]
     ReceiptNotLogged,
@@ -120,6 +126,8 @@ impl AuditError {
             Self::Inconsistent { .. } => "log_inconsistent",
             Self::NotIncluded { .. } => "not_included",
             Self::Outside { .. } => "outside",
+            Self::ReceiptMissing => "receipt_missing",
+            Self::NothingSeen => "nothing_seen",
             Self::ReceiptNotLogged => "receipt_not_logged",
             Self::ReceiptDiffers => "receipt_differs",
         }

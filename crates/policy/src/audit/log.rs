@@ -53,6 +53,16 @@ impl Entry {
         }
     }
 
+    /// The organisation key this entry names as the institution's own: the one that opened the log, or the one a
+    /// rotation brought.
+    #[must_use]
+    pub fn own_key(&self) -> Option<VerifyingKey> {
+        match self.get(OPENED_KEY) {
+            Some(Value::Hash(key)) => VerifyingKey::from_bytes(key).ok(),
+            _ => None,
+        }
+    }
+
     fn has(&self, name: &str, hash: &Hash) -> bool {
         matches!(self.get(name), Some(Value::Hash(found)) if found == hash)
     }
@@ -110,6 +120,13 @@ impl Log {
     #[must_use]
     pub const fn origin(&self) -> Origin {
         self.origin
+    }
+
+    /// The institution's organisation keys as the log names them, the one that opened it first. Rotations record the new
+    /// key under the same name, `organisation_key`.
+    #[must_use]
+    pub fn keys(&self) -> Vec<VerifyingKey> {
+        self.entries.iter().filter_map(Entry::own_key).collect()
     }
 
     /// The entries in order.

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::frame::Frame;
 use crate::machine::{Link, Machine, Progress, Step};
+use crate::party::TranscriptHashes;
 
 /// The states of one role of one protocol: an enum with a struct for each state.
 pub(crate) trait State: Sized {
@@ -71,5 +72,9 @@ impl<S: State> Machine for Driven<S> {
 
     fn progress(&self) -> Progress {
         self.state.progress()
+    }
+
+    fn transcript(&self) -> Option<TranscriptHashes> {
+        self.link.settled()
     }
 }

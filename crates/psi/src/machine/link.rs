@@ -106,6 +106,10 @@ pub(crate) struct Link {
     sent: TranscriptHash,
     /// The hash over the own frames up to the end of the last acknowledged step that has left.
     sent_to_acknowledge: Option<[u8; 32]>,
+    /// The own Finish was made, and left with the step that carried it.
+    finished: bool,
+    /// The peer's Finish was compared.
+    verified: bool,
 }
 
 impl Link {
@@ -120,6 +124,8 @@ impl Link {
             received: hash.clone(),
             sent: hash,
             sent_to_acknowledge: None,
+            finished: false,
+            verified: false,
         }
     }
 
@@ -237,7 +243,8 @@ impl Link {
 
     /// The frame that ends this side's direction. When it acknowledges, the peer's frames of exactly the
     /// acknowledged steps must have been taken.
-    pub(crate) fn finish(&self) -> Frame {
+    pub(crate) fn finish(&mut self) -> Frame {
+        self.finished = true;
         let mut builder = self.builder(STEP_FINISH, 0);
         builder.put(&self.sent.value());
         if self.outbound(STEP_FINISH).item_bytes == FINISH_ACKNOWLEDGING_BYTES {
@@ -248,8 +255,9 @@ impl Link {
 
     /// Compares the peer's Finish with what was received and, where the result depends on it, with what was sent.
     /// The only way to a [`ChecksPassed`].
-    pub(crate) fn verify_finish(&self, finish: &Frame) -> Result<ChecksPassed, Error> {
+    pub(crate) fn verify_finish(&mut self, finish: &Frame) -> Result<ChecksPassed, Error> {
         self.compare(finish)?;
+        self.verified = true;
         Ok(ChecksPassed::mint())
     }
 
@@ -264,6 +272,11 @@ impl Link {
             return Err(PeerMisbehaved::TranscriptDiffers.into());
         }
         Ok(())
+    }
+
+    /// The hashes, when both directions are complete.
+    pub(crate) fn settled(&self) -> Option<TranscriptHashes> {
+        (self.finished && self.verified).then(|| self.transcript())
     }
 
     /// The hashes once both directions are complete.

@@ -109,16 +109,16 @@ pub struct ReturnSignatureResponse {
     pub agreement_id: ::prost::alloc::vec::Vec<u8>,
 }
 /// ExchangeRequest is one message of the side that starts the job.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExchangeRequest {
     /// What this message is.
-    #[prost(oneof = "exchange_request::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "exchange_request::Message", tags = "1, 2, 3, 4, 5, 10")]
     pub message: ::core::option::Option<exchange_request::Message>,
 }
 /// Nested message and enum types in `ExchangeRequest`.
 pub mod exchange_request {
     /// What this message is.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         /// First message: what job is asked for.
         #[prost(message, tag = "1")]
@@ -135,19 +135,22 @@ pub mod exchange_request {
         /// The initiator is at work and has nothing to send at the moment.
         #[prost(message, tag = "5")]
         Alive(super::JobAlive),
+        /// What the initiator says about its log and the receipt, before the first frame and after the last.
+        #[prost(message, tag = "10")]
+        Evidence(super::JobEvidence),
     }
 }
 /// ExchangeResponse is one message of the side that answers.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExchangeResponse {
     /// What this message is.
-    #[prost(oneof = "exchange_response::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "exchange_response::Message", tags = "1, 2, 3, 4, 10")]
     pub message: ::core::option::Option<exchange_response::Message>,
 }
 /// Nested message and enum types in `ExchangeResponse`.
 pub mod exchange_response {
     /// What this message is.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Message {
         /// First message: the offer is accepted.
         #[prost(message, tag = "1")]
@@ -161,6 +164,9 @@ pub mod exchange_response {
         /// The responder is at work and has nothing to send at the moment.
         #[prost(message, tag = "4")]
         Alive(super::JobAlive),
+        /// What the responder says about its log and the receipt, before the first frame and after the last.
+        #[prost(message, tag = "10")]
+        Evidence(super::JobEvidence),
     }
 }
 /// JobOffer is the signed first message of a job.
@@ -294,6 +300,78 @@ pub struct JobAbort {
 /// sent by a timer, whatever the work is, and carries nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct JobAlive {}
+/// JobEvidence is what the two sides of a job say to each other about their logs. Before the first frame each says what
+/// it has seen of the other's log, shows its own and co-signs the other's. After the last frame each shows its log with
+/// the end of the run in it, and both sign the receipt; nothing in it depends on what matched.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct JobEvidence {
+    /// What this message is.
+    #[prost(oneof = "job_evidence::Message", tags = "1, 2, 3, 4")]
+    pub message: ::core::option::Option<job_evidence::Message>,
+}
+/// Nested message and enum types in `JobEvidence`.
+pub mod job_evidence {
+    /// What this message is.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Message {
+        /// How much of the receiver's log the sender has verified.
+        #[prost(message, tag = "1")]
+        Seen(super::LogSeen),
+        /// The present end of the sender's log.
+        #[prost(message, tag = "2")]
+        Head(super::LogHead),
+        /// The sender vouches for the head it was shown.
+        #[prost(message, tag = "3")]
+        Cosigned(super::LogCosigned),
+        /// The sender's half of the receipt.
+        #[prost(message, tag = "4")]
+        Receipt(super::JobReceipt),
+    }
+}
+/// LogSeen names the ends of a log that its sender has verified and that must all be continued, at most 64.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogSeen {
+    /// Entries at each of them.
+    #[prost(uint64, repeated, tag = "1")]
+    pub sizes: ::prost::alloc::vec::Vec<u64>,
+}
+/// LogHead is the end of a log, and the proof that it continues what the other side has seen.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LogHead {
+    /// A C2SP signed note with a checkpoint, at most 8 KiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub checkpoint: ::prost::alloc::vec::Vec<u8>,
+    /// An RFC 6962 consistency proof from each size seen, in their order.
+    #[prost(message, repeated, tag = "2")]
+    pub proofs: ::prost::alloc::vec::Vec<LogProof>,
+    /// After the last frame: the sender's clock, milliseconds since 1970-01-01 UTC. Before the first: 0.
+    #[prost(uint64, tag = "3")]
+    pub ended_unix_millis: u64,
+}
+/// LogProof is a list of hashes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogProof {
+    /// SHA-256 values, at most 64.
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub hashes: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// LogCosigned vouches for a head.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LogCosigned {
+    /// A signature line of type cosignature/v1, without the end of the line.
+    #[prost(bytes = "vec", tag = "1")]
+    pub cosignature: ::prost::alloc::vec::Vec<u8>,
+}
+/// JobReceipt is one side's half of the receipt, whose body both sides make from what they said.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JobReceipt {
+    /// Ed25519 signature of the sender's organisation key over the receipt's body.
+    #[prost(bytes = "vec", tag = "1")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+    /// A cosignature of the head the sender was shown after the last frame.
+    #[prost(bytes = "vec", tag = "2")]
+    pub cosignature: ::prost::alloc::vec::Vec<u8>,
+}
 /// Generated client implementations.
 pub mod exchange_service_client {
     #![allow(
@@ -1701,6 +1779,82 @@ pub struct Decision {
     #[prost(string, tag = "9")]
     pub facts_json: ::prost::alloc::string::String,
 }
+/// ListAuditEntriesRequest names a range of the evidence log.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAuditEntriesRequest {
+    /// Position of the first entry wanted, from 0.
+    #[prost(uint64, tag = "1")]
+    pub from: u64,
+    /// Most entries wanted; 0 stands for 100.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+/// ListAuditEntriesResponse holds entries in their order.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAuditEntriesResponse {
+    /// The canonical lines, each a JSON document; they are the leaves of the Merkle tree.
+    #[prost(string, repeated, tag = "1")]
+    pub lines: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Entries of the whole log.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+}
+/// GetAuditCheckpointRequest asks for a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAuditCheckpointRequest {}
+/// GetAuditCheckpointResponse holds a checkpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetAuditCheckpointResponse {
+    /// A C2SP signed note.
+    #[prost(string, tag = "1")]
+    pub note: ::prost::alloc::string::String,
+}
+/// ListReceiptsRequest asks for all receipts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListReceiptsRequest {}
+/// ListReceiptsResponse holds receipts in their order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListReceiptsResponse {
+    /// The receipts.
+    #[prost(message, repeated, tag = "1")]
+    pub receipts: ::prost::alloc::vec::Vec<Receipt>,
+}
+/// Receipt is a receipt with the job it belongs to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Receipt {
+    /// The job's id in this node, hexadecimal.
+    #[prost(string, tag = "1")]
+    pub job_id: ::prost::alloc::string::String,
+    /// The text both parties signed.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+}
+/// VerifyAuditRequest asks for a verification of this node's own evidence.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct VerifyAuditRequest {}
+/// VerifyAuditResponse tells what was checked.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VerifyAuditResponse {
+    /// The checks in their order.
+    #[prost(message, repeated, tag = "1")]
+    pub checks: ::prost::alloc::vec::Vec<AuditCheck>,
+}
+/// AuditCheck is one check and its outcome.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditCheck {
+    /// What was looked at.
+    #[prost(string, tag = "1")]
+    pub subject: ::prost::alloc::string::String,
+    /// What was asked, as a statement that is true when the check passed.
+    #[prost(string, tag = "2")]
+    pub statement: ::prost::alloc::string::String,
+    /// Whether it passed.
+    #[prost(bool, tag = "3")]
+    pub passed: bool,
+    /// A stable word for why it did not; empty when it passed.
+    #[prost(string, tag = "4")]
+    pub failure: ::prost::alloc::string::String,
+}
 /// FileFormat is the format of a table or result file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -2618,6 +2772,110 @@ pub mod control_service_client {
                 .insert(GrpcMethod::new("symbolon.v1.ControlService", "DeleteJob"));
             self.inner.unary(req, path, codec).await
         }
+        /// ListAuditEntries reads the evidence log.
+        pub async fn list_audit_entries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAuditEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAuditEntriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ListAuditEntries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "ListAuditEntries"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// GetAuditCheckpoint signs the present end of the evidence log.
+        pub async fn get_audit_checkpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetAuditCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAuditCheckpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/GetAuditCheckpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "GetAuditCheckpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// ListReceipts lists the receipts both parties of a job signed.
+        pub async fn list_receipts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListReceiptsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReceiptsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ListReceipts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "ListReceipts"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// VerifyAudit checks the evidence log, what partners vouched for, and all receipts.
+        pub async fn verify_audit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::VerifyAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyAuditResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/VerifyAudit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "VerifyAudit"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2828,6 +3086,38 @@ pub mod control_service_server {
             request: tonic::Request<super::DeleteJobRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DeleteJobResponse>,
+            tonic::Status,
+        >;
+        /// ListAuditEntries reads the evidence log.
+        async fn list_audit_entries(
+            &self,
+            request: tonic::Request<super::ListAuditEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAuditEntriesResponse>,
+            tonic::Status,
+        >;
+        /// GetAuditCheckpoint signs the present end of the evidence log.
+        async fn get_audit_checkpoint(
+            &self,
+            request: tonic::Request<super::GetAuditCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetAuditCheckpointResponse>,
+            tonic::Status,
+        >;
+        /// ListReceipts lists the receipts both parties of a job signed.
+        async fn list_receipts(
+            &self,
+            request: tonic::Request<super::ListReceiptsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListReceiptsResponse>,
+            tonic::Status,
+        >;
+        /// VerifyAudit checks the evidence log, what partners vouched for, and all receipts.
+        async fn verify_audit(
+            &self,
+            request: tonic::Request<super::VerifyAuditRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::VerifyAuditResponse>,
             tonic::Status,
         >;
     }
@@ -4022,6 +4312,188 @@ pub mod control_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteJobSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ListAuditEntries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAuditEntriesSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ListAuditEntriesRequest>
+                    for ListAuditEntriesSvc<T> {
+                        type Response = super::ListAuditEntriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAuditEntriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::list_audit_entries(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAuditEntriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/GetAuditCheckpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetAuditCheckpointSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::GetAuditCheckpointRequest>
+                    for GetAuditCheckpointSvc<T> {
+                        type Response = super::GetAuditCheckpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetAuditCheckpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::get_audit_checkpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetAuditCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ListReceipts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListReceiptsSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ListReceiptsRequest>
+                    for ListReceiptsSvc<T> {
+                        type Response = super::ListReceiptsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListReceiptsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::list_receipts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListReceiptsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/VerifyAudit" => {
+                    #[allow(non_camel_case_types)]
+                    struct VerifyAuditSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::VerifyAuditRequest>
+                    for VerifyAuditSvc<T> {
+                        type Response = super::VerifyAuditResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::VerifyAuditRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::verify_audit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = VerifyAuditSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
