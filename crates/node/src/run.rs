@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use symbolon_policy::audit::Entry;
 use symbolon_wire::v1::FILE_DESCRIPTOR_SET;
 use symbolon_wire::v1::control_service_server::ControlServiceServer;
 use tokio::net::{TcpListener, UnixListener};
@@ -28,6 +29,7 @@ use crate::gate::{GateLayer, Port};
 use crate::home::Home;
 use crate::jobs::Jobs;
 use crate::keys::spki_pin;
+use crate::store::{JobId, JobState};
 use crate::tls::{Acceptor, AcceptorLimits, PinSource, SpkiPin};
 
 /// Time open connections get to close once all jobs have ended.
@@ -65,6 +67,7 @@ pub async fn run(
     // Nothing is served under policies that cannot be used, and the digest of the program is at hand for the first call.
     home.gate().posture().await?;
     check_own_log(&home).await?;
+    record_interrupted(&home, &interrupted).await?;
     let limits = home.settings().limits;
     let jobs = Jobs::new(home.clone())?;
     let accepting = CancellationToken::new();
@@ -131,6 +134,21 @@ fn retention(home: Home) -> AbortOnDropHandle<()> {
             }
         }
     }))
+}
+
+/// The log shows the end of every job, also of those a killed process left.
+async fn record_interrupted(home: &Home, jobs: &[JobId]) -> Result<(), Error> {
+    let entry = |job: &JobId| {
+        Entry::new(home.clock().now(), "job_ended")
+            .id("job", job.as_bytes())
+            .word("state", JobState::Failed.as_str())
+            .word("reason", "INTERRUPTED")
+    };
+    let entries: Vec<Entry> = jobs.iter().map(entry).collect();
+    if !entries.is_empty() {
+        home.evidence().append_all(entries).await?;
+    }
+    Ok(())
 }
 
 const fn acceptor_limits(limits: &Limits) -> AcceptorLimits {

@@ -71,15 +71,13 @@ impl Response {
                 Box::pin(run.session(Session { job, deal, permit, own, spec, subject, sheet, link })).await
             }
             Err(error) => {
+                if !recorded {
+                    run.refused(&peer.organisation_key, &error).await;
+                }
                 run.give_up(&error, &outbound).await;
                 Err(error)
             }
         };
-        if let Err(error) = &outcome
-            && !recorded
-        {
-            run.refused(&peer.organisation_key, error).await;
-        }
         run.end(Side::Responder, outcome, recorded).await;
     }
 
