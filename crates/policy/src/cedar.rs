@@ -34,7 +34,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use cedar_policy::{
-    Authorizer, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet, Request, Schema,
+    ActionConstraint, Authorizer, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
+    PolicySet, PolicySetError, Request, Schema,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -63,10 +64,9 @@ const DIGEST_FORMAT: &str = "symbolon-policies/1";
 /// A checked set of policies. Immutable; a change makes a new one.
 pub struct Engine {
     authorizer: Authorizer,
-    policies: PolicySet,
     listed: Vec<PolicyInfo>,
-    /// The actions of the schema with the groups they are in.
-    actions: HashMap<String, Entity>,
+    /// The actions of the schema.
+    actions: HashMap<String, Action>,
     types: Types,
     digest: [u8; 32],
 }
@@ -113,6 +113,14 @@ pub struct Determining {
     pub reason: String,
 }
 
+/// An action that can be asked about.
+struct Action {
+    /// The action with the groups it is in.
+    entity: Entity,
+    /// The policies whose scope it is in; no other can be satisfied.
+    policies: PolicySet,
+}
+
 /// The types of entities.
 struct Types {
     node: EntityTypeName,
@@ -145,13 +153,18 @@ impl Engine {
         let (policies, listed) = source::compile(&schema, &shipped, &sources)?;
         let damaged = || LoadError::of_schema("its actions cannot be read");
         let groups: Vec<&EntityUid> = schema.action_groups().collect();
-        let actions = schema.action_entities().map_err(|_| damaged())?;
+        let known = schema.action_entities().map_err(|_| damaged())?;
         // A group is no action that can be asked about.
-        let actions = actions.iter().filter(|action| !groups.contains(&&action.uid()));
-        let actions = actions.map(|action| (action.uid().id().unescaped().to_owned(), action.clone())).collect();
+        let asked = known.iter().filter(|entity| !groups.contains(&&entity.uid()));
+        let actions = asked.map(|entity| {
+            let scoped = in_scope(&policies, &known, &entity.uid()).map_err(|_| damaged())?;
+            let action = Action { entity: entity.clone(), policies: scoped };
+            Ok((entity.uid().id().unescaped().to_owned(), action))
+        });
+        let actions = actions.collect::<Result<_, LoadError>>()?;
         let types = Types::new().ok_or_else(damaged)?;
         let digest = digest(&sources);
-        Ok(Self { authorizer: Authorizer::new(), policies, listed, actions, types, digest })
+        Ok(Self { authorizer: Authorizer::new(), listed, actions, types, digest })
     }
 
     /// Decides on `facts`.
@@ -159,10 +172,11 @@ impl Engine {
     /// An action the schema does not know is denied.
     #[must_use]
     pub fn decide(&self, facts: &Facts) -> Verdict {
-        let Some((request, entities)) = self.request(facts) else {
+        let asked = self.actions.get(facts.action()).and_then(|action| Some((action, self.request(facts)?)));
+        let Some((action, (request, entities))) = asked else {
             return Verdict { allowed: false, determining: Vec::new(), policy_set: self.digest };
         };
-        let response = self.authorizer.is_authorized(&request, &self.policies, &entities);
+        let response = self.authorizer.is_authorized(&request, &action.policies, &entities);
         let mut failed = response.diagnostics().errors().map(policy_of).peekable();
         let allowed = response.decision() == cedar_policy::Decision::Allow && failed.peek().is_none();
         let mut determining: Vec<_> = match failed.peek() {
@@ -209,7 +223,7 @@ impl Engine {
     }
 
     fn request(&self, facts: &Facts) -> Option<(Request, Entities)> {
-        let action = self.actions.get(facts.action())?;
+        let action = &self.actions.get(facts.action())?.entity;
         let types = &self.types;
         let (principal, resource, mut entities) = match facts {
             Facts::PeerCall(call) => {
@@ -261,6 +275,17 @@ const FAILED: &str = "the policy could not be evaluated on these facts";
 fn policy_of(error: &cedar_policy::AuthorizationError) -> &str {
     let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
     error.policy_id().as_ref()
+}
+
+/// The policies that can apply to an action by their scope.
+fn in_scope(policies: &PolicySet, known: &Entities, action: &EntityUid) -> Result<PolicySet, PolicySetError> {
+    let is = |id: &EntityUid| id == action || known.is_ancestor_of(id, action);
+    let applies = |policy: &&Policy| match policy.action_constraint() {
+        ActionConstraint::Any => true,
+        ActionConstraint::Eq(id) => id == *action,
+        ActionConstraint::In(ids) => ids.iter().any(is),
+    };
+    PolicySet::from_policies(policies.policies().filter(applies).cloned())
 }
 
 fn uid(entity_type: &EntityTypeName, id: &str) -> EntityUid {

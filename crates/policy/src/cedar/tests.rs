@@ -120,6 +120,23 @@ fn each_shipped_forbid_holds_at_its_phases() {
 }
 
 #[test]
+fn only_policies_that_can_apply_are_asked() {
+    let engine = Engine::load(&own(EXAMPLE)).unwrap();
+    let asked = |action: &str| {
+        let policies = engine.actions[action].policies.policies();
+        let mut ids: Vec<_> = policies.map(|policy| policy.id().to_string()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(asked("hello"), ["certificate-ended", "known-partner-may-call"]);
+    assert_eq!(asked("create_job"), ["operator-may-act"]);
+    assert!(asked("batch").iter().all(|id| asked("accept").contains(id)));
+    assert!(
+        asked("accept").contains(&"office-hours".to_owned()) && !asked("batch").contains(&"office-hours".to_owned())
+    );
+}
+
+#[test]
 fn calls_are_for_known_partners_and_operators() {
     let engine = Engine::shipped().unwrap();
     let mut call = PeerCallFacts { action: "hello".to_owned(), now: NOON, peer: phase("offer").peer };
