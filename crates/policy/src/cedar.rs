@@ -35,7 +35,7 @@ use std::str::FromStr;
 
 use cedar_policy::{
     ActionConstraint, Authorizer, Effect, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicyId,
-    PolicySet, PolicySetError, Request, Schema,
+    PolicySet, Request, Schema,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -157,7 +157,7 @@ impl Engine {
         // A group is no action that can be asked about.
         let asked = known.iter().filter(|entity| !groups.contains(&&entity.uid()));
         let actions = asked.map(|entity| {
-            let scoped = in_scope(&policies, &known, &entity.uid()).map_err(|_| damaged())?;
+            let scoped = in_scope(&policies, &known, &entity.uid()).ok_or_else(damaged)?;
             let action = Action { entity: entity.clone(), policies: scoped };
             Ok((entity.uid().id().unescaped().to_owned(), action))
         });
@@ -278,14 +278,14 @@ fn policy_of(error: &cedar_policy::AuthorizationError) -> &str {
 }
 
 /// The policies that can apply to an action by their scope.
-fn in_scope(policies: &PolicySet, known: &Entities, action: &EntityUid) -> Result<PolicySet, PolicySetError> {
+fn in_scope(policies: &PolicySet, known: &Entities, action: &EntityUid) -> Option<PolicySet> {
     let is = |id: &EntityUid| id == action || known.is_ancestor_of(id, action);
     let applies = |policy: &&Policy| match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(id) => id == *action,
         ActionConstraint::In(ids) => ids.iter().any(is),
     };
-    PolicySet::from_policies(policies.policies().filter(applies).cloned())
+    PolicySet::from_policies(policies.policies().filter(applies).cloned()).ok()
 }
 
 fn uid(entity_type: &EntityTypeName, id: &str) -> EntityUid {
