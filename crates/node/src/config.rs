@@ -6,6 +6,7 @@
 //! [`ADVERTISE_VARIABLE`], [`LOG_VARIABLE`] and [`LOG_FORMAT_VARIABLE`].
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -110,6 +111,10 @@ pub struct Telemetry {
     pub format: LogFormat,
     /// The filter in `tracing`'s notation, such as `info` or `symbolon_node=debug,info`.
     pub filter: String,
+    /// Where Prometheus may read, on this machine.
+    pub metrics: Option<SocketAddr>,
+    /// Where traces go: the OTLP endpoint of a collector on this machine.
+    pub traces: Option<String>,
 }
 
 /// The form of a log line.
@@ -162,6 +167,20 @@ struct RawControlTcp {
 struct RawTelemetry {
     format: LogFormat,
     filter: String,
+    metrics: Option<RawMetrics>,
+    traces: Option<RawTraces>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawMetrics {
+    listen: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct RawTraces {
+    endpoint: String,
 }
 
 impl Default for RawControl {
@@ -172,7 +191,7 @@ impl Default for RawControl {
 
 impl Default for RawTelemetry {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".to_owned() }
+        Self { format: LogFormat::Text, filter: "info".to_owned(), metrics: None, traces: None }
     }
 }
 
@@ -261,6 +280,9 @@ impl Settings {
             Some(_) => return Err(ConfigError::Variable { name: LOG_FORMAT_VARIABLE, expected: "text or json" }),
         };
         let filter = env.var(LOG_VARIABLE).unwrap_or(raw.telemetry.filter);
+        let metrics = raw.telemetry.metrics.map(|metrics| loopback("telemetry.metrics.listen", &metrics.listen));
+        let traces = raw.telemetry.traces.map(|traces| check_endpoint(traces.endpoint));
+        let (metrics, traces) = (metrics.transpose()?, traces.transpose()?);
         Ok(Self {
             home: home.to_path_buf(),
             institution: raw.institution,
@@ -268,7 +290,7 @@ impl Settings {
             advertise,
             control: ControlSettings { socket, tcp },
             keys: raw.keys.check(home)?,
-            telemetry: Telemetry { format, filter },
+            telemetry: Telemetry { format, filter, metrics, traces },
             alerts: raw.alerts.try_into()?,
             limits: raw.limits.try_into()?,
         })
@@ -322,6 +344,21 @@ fn is_listen_address(text: &str) -> bool {
 /// An address partners can reach, as a card may carry it.
 fn is_endpoint(text: &str) -> bool {
     text.parse::<symbolon_policy::Endpoint>().is_ok()
+}
+
+/// An address of this machine only: what is served or sent there is not encrypted.
+fn loopback(key: &'static str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let expected = "a loopback address with a port, such as 127.0.0.1:9464";
+    let address = text.parse::<SocketAddr>().ok().filter(|address| address.ip().is_loopback());
+    address.ok_or(ConfigError::Value { key, expected })
+}
+
+fn check_endpoint(endpoint: String) -> Result<String, ConfigError> {
+    let key = "telemetry.traces.endpoint";
+    let expected = "http:// and a loopback address with a port, such as http://127.0.0.1:4317";
+    let address = endpoint.strip_prefix("http://").ok_or(ConfigError::Value { key, expected })?;
+    loopback(key, address)?;
+    Ok(endpoint)
 }
 
 fn check_tcp(tcp: RawControlTcp, home: &Path) -> Result<ControlTcp, ConfigError> {

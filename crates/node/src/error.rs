@@ -43,6 +43,14 @@ pub enum Error {
         /// The value found.
         got: u64,
     },
+    /// A peer asks too often.
+    #[error("the peer asks too often ({what}): again in {seconds} s")]
+    RateLimited {
+        /// What it asks for.
+        what: &'static str,
+        /// Seconds to wait.
+        seconds: u64,
+    },
     /// The agreement does not permit it.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -268,6 +276,12 @@ pub enum Unavailable {
         /// The limit that ran out.
         seconds: u64,
     },
+    /// The peer shows life and nothing else for too long.
+    #[error("the peer made no progress for {seconds} s")]
+    Stalled {
+        /// The limit that ran out.
+        seconds: u64,
+    },
     /// The session took longer than allowed.
     #[error("the session took more than {seconds} s")]
     TooLong {
@@ -353,6 +367,7 @@ impl Error {
             Self::PeerIncompatible(inner) => inner.reason(),
             Self::Unavailable(inner) => inner.reason(),
             Self::LimitExceeded { .. } => "LIMIT_EXCEEDED",
+            Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Refused(inner) => inner.reason(),
             Self::NotFound { .. } => "NOT_FOUND",
             Self::AlreadyExists { .. } => "ALREADY_EXISTS",
@@ -451,6 +466,7 @@ impl Unavailable {
         match self {
             Self::Unreachable => "PEER_UNREACHABLE",
             Self::Silent { .. } => "PEER_SILENT",
+            Self::Stalled { .. } => "PEER_STALLED",
             Self::TooLong { .. } => "SESSION_TOO_LONG",
             Self::Disconnected => "PEER_GONE",
             Self::RefusedByPeer => "PEER_REFUSED_US",

@@ -67,6 +67,14 @@ impl Exchange {
         self.home.gate().posture().await
     }
 
+    /// Logs an error under a fresh number and makes the status the peer gets.
+    fn refuse(&self, call: &'static str, error: &Error) -> Status {
+        let incident = incident();
+        self.home.metrics().refused(call, error.reason());
+        tracing::warn!(%incident, call, reason = error.reason(), %error, "a peer's call failed");
+        for_peer(error, &incident)
+    }
+
     fn check_document(&self, document: &[u8]) -> Result<(), Error> {
         let max = self.home.settings().limits.document_bytes_max;
         if document.len() > max {
@@ -77,13 +85,6 @@ impl Exchange {
     }
 }
 
-/// Logs an error under a fresh number and makes the status the peer gets.
-fn refuse(call: &'static str, error: &Error) -> Status {
-    let incident = incident();
-    tracing::warn!(%incident, call, reason = error.reason(), %error, "a peer's call failed");
-    for_peer(error, &incident)
-}
-
 type ResponseStream = Pin<Box<dyn Stream<Item = Result<v1::ExchangeResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
@@ -91,10 +92,10 @@ impl ExchangeService for Exchange {
     type ExchangeStream = ResponseStream;
 
     async fn hello(&self, request: Request<v1::HelloRequest>) -> Result<Response<v1::HelloResponse>, Status> {
-        let (peer, channel) = self.peer(&request).await.map_err(|error| refuse("hello", &error))?;
+        let (peer, channel) = self.peer(&request).await.map_err(|error| self.refuse("hello", &error))?;
         tracing::debug!(peer = peer.name, "hello");
         let posture = self.postures(&peer, channel, request.get_ref().posture.as_ref());
-        let posture = posture.await.map_err(|error| refuse("hello", &error))?;
+        let posture = posture.await.map_err(|error| self.refuse("hello", &error))?;
         Ok(Response::new(v1::HelloResponse {
             institution: self.home.settings().institution.clone(),
             software: SOFTWARE.to_owned(),
@@ -103,7 +104,7 @@ impl ExchangeService for Exchange {
             protocols: Protocol::ALL.iter().map(ToString::to_string).collect(),
             time_unix_millis: self.home.clock().now().timestamp_millis(),
             frame_bytes_max: convert::length_u32(self.home.settings().limits.frame_bytes_max)
-                .map_err(|error| refuse("hello", &error))?,
+                .map_err(|error| self.refuse("hello", &error))?,
             posture: Some(convert::posture_message(posture)),
         }))
     }
@@ -122,7 +123,7 @@ impl ExchangeService for Exchange {
             let time_unix_millis = self.home.clock().now().timestamp_millis();
             Ok(v1::ProbeResponse { payload: vec![0; wanted], time_unix_millis })
         };
-        answer.await.map(Response::new).map_err(|error| refuse("probe", &error))
+        answer.await.map(Response::new).map_err(|error| self.refuse("probe", &error))
     }
 
     async fn propose_agreement(
@@ -136,7 +137,7 @@ impl ExchangeService for Exchange {
             let record = self.home.receive_proposal(peer.organisation_key, &document).await?;
             Ok(v1::ProposeAgreementResponse { agreement_id: record.id.to_vec() })
         };
-        answer.await.map(Response::new).map_err(|error: Error| refuse("propose agreement", &error))
+        answer.await.map(Response::new).map_err(|error: Error| self.refuse("propose agreement", &error))
     }
 
     async fn return_signature(
@@ -150,17 +151,17 @@ impl ExchangeService for Exchange {
             let record = self.home.receive_signature(peer.organisation_key, &document).await?;
             Ok(v1::ReturnSignatureResponse { agreement_id: record.id.to_vec() })
         };
-        answer.await.map(Response::new).map_err(|error: Error| refuse("return signature", &error))
+        answer.await.map(Response::new).map_err(|error: Error| self.refuse("return signature", &error))
     }
 
     async fn exchange(
         &self,
         request: Request<Streaming<v1::ExchangeRequest>>,
     ) -> Result<Response<ResponseStream>, Status> {
-        let (peer, channel) = self.peer(&request).await.map_err(|error| refuse("exchange", &error))?;
+        let (peer, channel) = self.peer(&request).await.map_err(|error| self.refuse("exchange", &error))?;
         let (outbound, receiver) = mpsc::channel(self.home.settings().limits.outbound_frames_max);
         let stream = PeerStream { peer, channel, inbound: request.into_inner(), outbound };
-        self.jobs.respond(stream).map_err(|error| refuse("exchange", &error))?;
+        self.jobs.respond(stream).map_err(|error| self.refuse("exchange", &error))?;
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver).map(Ok))))
     }
 }

@@ -23,6 +23,7 @@ use crate::gate::Gate;
 use crate::keys::{KeyRing, Keys};
 use crate::keystore::{Ask, KeySettings, KeyStore, NoTerminal, Unlock};
 use crate::store::{JobId, SqliteStore, Store};
+use crate::telemetry::Metrics;
 
 const LOCK_FILE: &str = "node.lock";
 
@@ -38,6 +39,7 @@ pub struct Home {
     evidence: Evidence,
     gate: Gate,
     input_secret: Arc<Seed>,
+    metrics: Metrics,
 }
 
 /// What a new node is given.
@@ -128,7 +130,17 @@ impl Home {
         let evidence = Evidence::new(settings.audit_dir(), keys.clone(), Arc::clone(&clock));
         let gate = Gate::new(Arc::clone(&settings), Arc::clone(&store), Arc::clone(&clock), evidence.clone());
         let input_secret = Arc::new(key_store.input_secret());
-        Ok(Self { settings, keys, key_store: Arc::new(key_store), store, clock, evidence, gate, input_secret })
+        Ok(Self {
+            settings,
+            keys,
+            key_store: Arc::new(key_store),
+            store,
+            clock,
+            evidence,
+            gate,
+            input_secret,
+            metrics: Metrics::new(),
+        })
     }
 
     /// What keys at rest are opened and sealed with.
@@ -159,6 +171,12 @@ impl Home {
     #[must_use]
     pub const fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The secret under which this node knows its inputs again.

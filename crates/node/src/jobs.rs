@@ -34,6 +34,7 @@ use crate::store::{AgreementId, Failure, JobId, JobRecord, JobState, PeerRecord,
 use crate::tls::Channel;
 use deal::{Deal, own_normaliser, timestamp};
 use tracker::Tracker;
+use turns::Turns;
 
 mod deal;
 mod initiate;
@@ -43,6 +44,7 @@ mod respond;
 mod run;
 mod sheet;
 mod tracker;
+mod turns;
 
 pub use tracker::JobProgress;
 
@@ -92,6 +94,7 @@ struct Inner {
     pool: Arc<rayon::ThreadPool>,
     running: Mutex<HashMap<JobId, Arc<Tracker>>>,
     slots: Arc<Semaphore>,
+    peers: Turns,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -112,7 +115,15 @@ impl Jobs {
             .map_err(|_| Environment::Worker)?;
         let slots = Arc::new(Semaphore::new(limits.jobs_max));
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self(Arc::new(Inner { home, pool: Arc::new(pool), running: Mutex::default(), slots, tasks, stop })))
+        Ok(Self(Arc::new(Inner {
+            home,
+            pool: Arc::new(pool),
+            running: Mutex::default(),
+            slots,
+            peers: Turns::default(),
+            tasks,
+            stop,
+        })))
     }
 
     /// Records a job and starts it.
@@ -143,10 +154,18 @@ impl Jobs {
 
     /// Takes on a job a peer has opened a stream for.
     pub(crate) fn respond(&self, stream: PeerStream) -> Result<(), Error> {
+        let max = match self.0.home.settings().limits.jobs_peer_max {
+            0 => usize::MAX,
+            max => max,
+        };
+        let turn = self.0.peers.enter(stream.peer.organisation_key, max)?;
         let slot = self.slot()?;
         let tracker = self.track(JobId::random()?, slot);
         let job = respond::Response::new(self.run(tracker), stream);
-        self.0.tasks.spawn(job.run());
+        self.0.tasks.spawn(async move {
+            Box::pin(job.run()).await;
+            drop(turn);
+        });
         Ok(())
     }
 

@@ -20,6 +20,7 @@ pub mod jobs;
 pub mod keys;
 pub mod keystore;
 pub mod ops;
+mod rate;
 pub mod result;
 pub mod run;
 pub mod session;

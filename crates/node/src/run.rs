@@ -29,7 +29,9 @@ use crate::gate::{GateLayer, Port};
 use crate::home::Home;
 use crate::jobs::Jobs;
 use crate::keys::spki_pin;
+use crate::rate::CallRates;
 use crate::store::{JobId, JobState};
+use crate::telemetry::scrape;
 use crate::tls::{Acceptor, AcceptorLimits, PinSource, SpkiPin};
 
 /// Time open connections get to close once all jobs have ended.
@@ -84,12 +86,16 @@ pub async fn run(
         None => None,
     };
     let acceptor = Acceptor::new(&home.keys(), home.clone(), home.clock(), acceptor_limits(&limits))?;
-    let peers = acceptor.listen(listener, accepting.clone());
+    let peers = acceptor.counted(home.metrics().clone()).listen(listener, accepting.clone());
 
     let exchange = Routes::new(Exchange::service(home.clone(), jobs.clone()));
     let closed = closing.clone().cancelled_owned();
     let behind = |port| server(&limits).layer(GateLayer::new(home.gate().clone(), port));
-    servers.spawn(behind(Port::Peer).add_routes(exchange).serve_with_incoming_shutdown(peers, closed));
+    let rates = CallRates::new(&limits, home.metrics().clone());
+    // The timeout ends when the answer begins, so it does not end jobs.
+    let peer_port = server(&limits).timeout(limits.call_seconds_max).layer(rates);
+    let mut peer_port = peer_port.layer(GateLayer::new(home.gate().clone(), Port::Peer));
+    servers.spawn(peer_port.add_routes(exchange).serve_with_incoming_shutdown(peers, closed));
     let incoming = UnixListenerStream::new(socket.listener);
     let closed = closing.clone().cancelled_owned();
     let control = control_routes(&home, &jobs).await?;
@@ -97,6 +103,9 @@ pub async fn run(
     if let Some(incoming) = operator_port {
         let closed = closing.clone().cancelled_owned();
         servers.spawn(behind(Port::Operators).add_routes(control).serve_with_incoming_shutdown(incoming, closed));
+    }
+    if let Some(port) = metrics_port(&home).await? {
+        tokio::spawn(scrape::serve(home.clone(), port, accepting.clone()));
     }
     let _retention = retention(home.clone());
     ready();
@@ -119,6 +128,13 @@ pub async fn run(
     drop(socket.path);
     drop(lock);
     Ok(())
+}
+
+/// The port Prometheus reads, when one is configured.
+async fn metrics_port(home: &Home) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = home.settings().telemetry.metrics else { return Ok(None) };
+    let port = TcpListener::bind(address).await;
+    Ok(Some(port.map_err(|source| Environment::Listen { what: "the port of the metrics", source })?))
 }
 
 /// Deletes results that are too old, at once and then daily, until the handle is dropped.
@@ -153,6 +169,7 @@ async fn record_interrupted(home: &Home, jobs: &[JobId]) -> Result<(), Error> {
 
 const fn acceptor_limits(limits: &Limits) -> AcceptorLimits {
     AcceptorLimits::new(limits.connections_max, limits.connections_peer_max, limits.handshake_seconds_max)
+        .handshakes_per_minute(limits.handshakes_per_minute)
 }
 
 fn server(limits: &Limits) -> Server {

@@ -100,6 +100,8 @@ pub struct Bounds {
     pub idle_max: Duration,
     /// Longest session.
     pub total_max: Duration,
+    /// Longest wait for a frame while the peer shows signs of life only.
+    pub stall_max: Duration,
     /// What the machine's frames are held to.
     pub frames: symbolon_psi::Limits,
     /// What may wait for the machine.
@@ -115,7 +117,14 @@ impl Bounds {
         frames: symbolon_psi::Limits,
         inbox: InboxLimits,
     ) -> Self {
-        Self { idle_max, total_max, frames, inbox }
+        Self { idle_max, total_max, stall_max: total_max, frames, inbox }
+    }
+
+    /// Bounds the wait for one frame too.
+    #[must_use]
+    pub const fn stalled_after(mut self, stall_max: Duration) -> Self {
+        self.stall_max = stall_max;
+        self
     }
 }
 
@@ -412,6 +421,9 @@ where
 
     /// Waits for the next frame.
     async fn receive(&mut self) -> Result<Frame, Error> {
+        // Signs of life keep the idle timer off, so without this a peer could hold the session for its whole time.
+        let max = self.bounds.stall_max;
+        let mut stalled = pin!(tokio::time::sleep(max));
         loop {
             if let Some(frame) = self.inbox.pop().await? {
                 return Ok(frame);
@@ -419,7 +431,11 @@ where
             if self.ended.is_some() {
                 return Err(self.end());
             }
-            self.attend().await?;
+            tokio::select! {
+                biased;
+                attended = self.attend() => attended?,
+                () = &mut stalled => return Err(Unavailable::Stalled { seconds: max.as_secs() }.into()),
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! number, never more. The log of the node has the rest under that number.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -53,7 +54,18 @@ pub fn for_operator(error: &Error) -> Status {
         // What is left stands in the text; the subject is the same for every agreement.
         details.add_quota_failure_violation(quota.budget, error.to_string());
     }
+    if let Some(wait) = retry_after(error) {
+        details.set_retry_info(Some(wait));
+    }
     Status::with_error_details(code(error.class()), error.to_string(), details)
+}
+
+/// How long to wait before asking again helps.
+const fn retry_after(error: &Error) -> Option<Duration> {
+    match error {
+        Error::RateLimited { seconds, .. } => Some(Duration::from_secs(*seconds)),
+        _ => None,
+    }
 }
 
 /// The budget that a refusal is about.
@@ -77,6 +89,9 @@ pub fn for_peer(error: &Error, incident: &str) -> Status {
     if let Some(quota) = quota {
         details.add_quota_failure_violation(quota.budget, word);
     }
+    if let Some(wait) = retry_after(error) {
+        details.set_retry_info(Some(wait));
+    }
     Status::with_error_details(code(error.class()), word, details)
 }
 
@@ -92,6 +107,7 @@ pub fn peer_word(error: &Error) -> &'static str {
         | Error::Unavailable(_)
         | Error::Refused(_)
         | Error::LimitExceeded { .. }
+        | Error::RateLimited { .. }
         | Error::Cancelled
         | Error::Interrupted => error.reason(),
         _ => "NODE_FAILED",
@@ -192,6 +208,9 @@ mod tests {
             Refused::NotActive.into(),
             Error::LimitExceeded { what: "x", max: 1, got: 2 },
         ];
+        let details = for_peer(&Error::RateLimited { what: "jobs", seconds: 9 }, "00").get_error_details();
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_secs(9)));
+        assert_eq!(details.error_info().unwrap().reason, "RATE_LIMITED");
         for error in errors {
             assert!(describe(peer_word(&error)).is_some(), "{error:?}");
         }

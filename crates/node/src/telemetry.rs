@@ -1,27 +1,50 @@
-//! The log: lines on stderr, for people or for collectors. No line holds an identifier of a record.
+//! What a node tells about itself: log lines, numbers for Prometheus, traces for OpenTelemetry.
+//!
+//! None of it names a person or a record. The files [`lines`], [`metrics`] and [`trace`] say what keeps each so.
 
-use std::io::IsTerminal;
+use std::fmt;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::config::{LogFormat, Telemetry};
+use crate::config::Telemetry;
 use crate::error::{ConfigError, Error};
+use lines::Lines;
+use trace::Exporting;
 
-/// Starts logging for the whole process.
+pub use metrics::Metrics;
+pub(crate) use metrics::Running;
+pub(crate) use trace::JobTrace;
+
+mod lines;
+mod metrics;
+pub(crate) mod scrape;
+mod trace;
+
+/// Sends the last traces when it is dropped.
+#[must_use = "traces end when this is dropped"]
+pub struct Started(Option<Exporting>);
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Started").field(&self.0.is_some()).finish()
+    }
+}
+
+/// Starts logging, and tracing where an endpoint is configured, for the whole process. Within a tokio runtime.
 ///
 /// # Errors
 /// [`ConfigError::Value`] when the filter cannot be read; [`Error::Misuse`] when the process logs already.
-pub fn start(telemetry: &Telemetry) -> Result<(), Error> {
+pub fn start(telemetry: &Telemetry) -> Result<Started, Error> {
     let filter = filter(&telemetry.filter)?;
-    let registry = tracing_subscriber::registry().with(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
-    let started = match telemetry.format {
-        LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-    };
-    started.map_err(|_| Error::Misuse { what: "this process logs already", remedy: "start logging once" })
+    let exporting = telemetry.traces.as_deref().map(trace::exporting).transpose()?;
+    let lines = Lines::new(std::io::stderr, telemetry.format).with_filter(filter_fn(lines::shown)).with_filter(filter);
+    let traces = exporting.as_ref().map(trace::layer);
+    let started = tracing_subscriber::registry().with(lines).with(traces).try_init();
+    started.map_err(|_| Error::Misuse { what: "this process logs already", remedy: "start logging once" })?;
+    Ok(Started(exporting))
 }
 
 fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
@@ -32,6 +55,7 @@ fn filter(text: &str) -> Result<EnvFilter, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::LogFormat;
 
     #[test]
     fn a_wrong_filter_is_named() {
@@ -43,8 +67,9 @@ mod tests {
 
     #[test]
     fn logging_starts_once() {
-        let telemetry = Telemetry { format: LogFormat::Json, filter: "off".to_owned() };
-        start(&telemetry).unwrap();
+        let telemetry = Telemetry { format: LogFormat::Json, filter: "off".to_owned(), metrics: None, traces: None };
+        let started = start(&telemetry).unwrap();
         assert!(matches!(start(&telemetry), Err(Error::Misuse { .. })));
+        drop(started);
     }
 }

@@ -185,7 +185,20 @@ pub struct Stream {
     heard: Vec<u8>,
     /// Given back when the connection ends.
     permit: Option<acceptor::Permit>,
+    /// What a client has to send first, and until when.
+    preface: Option<Preface>,
 }
+
+/// The bytes an HTTP/2 client sends first (RFC 9113, section 3.4) that are still to come. Nothing else watches over a
+/// connection before HTTP/2 has begun.
+#[derive(Debug)]
+struct Preface {
+    owed: usize,
+    deadline: Pin<Box<tokio::time::Sleep>>,
+}
+
+/// Length of the connection preface.
+const PREFACE_BYTES: usize = 24;
 
 impl Stream {
     /// Checks what the handshake negotiated and takes the exporter value.
@@ -212,6 +225,7 @@ impl Stream {
             refused: Arc::default(),
             heard: Vec::new(),
             permit: None,
+            preface: None,
         })
     }
 
@@ -243,6 +257,11 @@ impl Stream {
     fn hold(&mut self, permit: acceptor::Permit) {
         self.permit = Some(permit);
     }
+
+    /// Lets the connection end unless the client begins HTTP/2 within `max`.
+    fn expect_preface(&mut self, max: std::time::Duration) {
+        self.preface = Some(Preface { owed: PREFACE_BYTES, deadline: Box::pin(tokio::time::sleep(max)) });
+    }
 }
 
 impl AsyncRead for Stream {
@@ -253,7 +272,16 @@ impl AsyncRead for Stream {
             self.heard.drain(..count);
             return Poll::Ready(Ok(()));
         }
+        let before = buf.filled().len();
         let outcome = Pin::new(&mut self.tls).poll_read(cx, buf);
+        if let Some(preface) = &mut self.preface {
+            preface.owed = preface.owed.saturating_sub(buf.filled().len() - before);
+            if preface.owed == 0 {
+                self.preface = None;
+            } else if outcome.is_pending() && preface.deadline.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::TimedOut)));
+            }
+        }
         if let Poll::Ready(Err(error)) = &outcome
             && matches!(tls_error(error), Some(rustls::Error::AlertReceived(_)))
         {

@@ -15,7 +15,7 @@ use crate::exit::Failure;
 
 pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<(), Failure> {
     let home = context.open().await?;
-    telemetry::start(&home.settings().telemetry)?;
+    let telemetry = telemetry::start(&home.settings().telemetry)?;
     let wanted = args.listen.unwrap_or_else(|| home.settings().listen.clone());
     let cannot = |error: std::io::Error| {
         Failure::environment(format!("cannot listen on {wanted} ({error})"))
@@ -45,6 +45,7 @@ pub(crate) async fn run(args: ServeArgs, context: &Context) -> Result<(), Failur
     };
     symbolon_node::run(home, listener, ready, stop).await?;
     drop(announced);
+    drop(telemetry);
     context.output.note("stopped");
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(super) struct RawAlerts {
     changes_hours: u64,
     overlap_percent: u64,
     overlap_keys: u64,
-    suspend: bool,
+    refuse: bool,
     refuse_overlap: bool,
 }
 
@@ -33,7 +33,7 @@ impl Default for RawAlerts {
             changes_hours: 24,
             overlap_percent: 98,
             overlap_keys: 8,
-            suspend: false,
+            refuse: false,
             refuse_overlap: false,
         }
     }
@@ -52,7 +52,7 @@ pub(super) const COMMENTS: &[(&str, &str)] = &[
         "An own input of which this many percent agree with an earlier one is a sign, unless it is equal.",
     ),
     ("overlap_keys", "So is an own input that mostly agrees with an earlier one and differs by at most so many keys."),
-    ("suspend", "Refuse a partner's job that shows a sign, and suspend the agreement here."),
+    ("refuse", "Refuse a partner's job that shows a sign; nothing is spent then."),
     ("refuse_overlap", "Refuse an own job whose input nearly agrees with an earlier one."),
 ];
 
@@ -81,7 +81,7 @@ impl TryFrom<RawAlerts> for AlertRules {
                 overlap_permille: overlap * 10,
                 overlap_keys: raw.overlap_keys,
             },
-            suspend: raw.suspend,
+            refuse: raw.refuse,
             refuse_overlap: raw.refuse_overlap,
         })
     }

@@ -32,6 +32,12 @@ pub(super) fn render(institution: &str, listen: &str, advertise: &str) -> String
     let comment = "What is logged, such as info or symbolon_node=debug,info (override: SYMBOLON_LOG).";
     entry(&mut text, comment, "filter", &telemetry.filter);
     text.push_str(
+        "# Numbers for Prometheus and traces for an OpenTelemetry collector; both are off without these sections, and\n\
+         # loopback addresses are the only ones taken, as neither is encrypted.\n",
+    );
+    text.push_str("# [telemetry.metrics]\n# listen = \"127.0.0.1:9464\"\n");
+    text.push_str("# [telemetry.traces]\n# endpoint = \"http://127.0.0.1:4317\"\n\n");
+    text.push_str(
         "# Signs that a partner probes for single records; 0 switches a sign off. See `symbolon alert --help`.\n",
     );
     section(&mut text, "[alerts]", &RawAlerts::default(), alerts::COMMENTS);

@@ -80,7 +80,10 @@ fn overrides_win_and_are_checked() {
             .collect();
     let settings = Settings::from_toml(SHORT, Path::new("/srv/node"), &env).unwrap();
     assert_eq!(settings.listen, "127.0.0.1:9");
-    assert_eq!(settings.telemetry, Telemetry { format: LogFormat::Json, filter: "debug".to_owned() });
+    assert_eq!(
+        settings.telemetry,
+        Telemetry { format: LogFormat::Json, filter: "debug".to_owned(), metrics: None, traces: None }
+    );
     let wrong = BTreeMap::from([(LISTEN_VARIABLE.to_owned(), "nowhere".to_owned())]);
     let error = Settings::from_toml(SHORT, Path::new("/srv/node"), &wrong).unwrap_err();
     assert!(error.to_string().contains(LISTEN_VARIABLE));
@@ -107,4 +110,23 @@ fn the_sample_in_examples_parses_and_shows_every_limit() {
     let sample: toml::Table = toml::from_str(text).unwrap();
     let all = toml::Table::try_from(limits::RawLimits::default()).unwrap();
     assert_eq!(sample["limits"].as_table().unwrap(), &all);
+}
+
+#[test]
+fn what_is_not_encrypted_stays_on_this_machine() {
+    let with = |section: &str, value: &str| parse(&format!("{SHORT}[telemetry.{section}]\n{value}\n"));
+    let metrics = with("metrics", "listen = \"127.0.0.1:9464\"").unwrap().telemetry.metrics;
+    assert_eq!(metrics, Some("127.0.0.1:9464".parse().unwrap()));
+    let traces = with("traces", "endpoint = \"http://[::1]:4317\"").unwrap().telemetry.traces;
+    assert_eq!(traces.as_deref(), Some("http://[::1]:4317"));
+    for (section, value, key) in [
+        ("metrics", "listen = \"0.0.0.0:9464\"", "telemetry.metrics.listen"),
+        ("metrics", "listen = \"localhost:9464\"", "telemetry.metrics.listen"),
+        ("traces", "endpoint = \"http://192.0.2.1:4317\"", "telemetry.traces.endpoint"),
+        ("traces", "endpoint = \"https://127.0.0.1:4317\"", "telemetry.traces.endpoint"),
+    ] {
+        let error = with(section, value).unwrap_err();
+        assert_eq!(error.reason(), "CONFIG_VALUE");
+        assert!(error.to_string().contains(key), "{error}");
+    }
 }

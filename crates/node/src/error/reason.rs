@@ -186,6 +186,12 @@ const REASONS: &[Entry] = &[
         "check the peer's node and the network, then start a new job",
     ),
     (
+        "PEER_STALLED",
+        Class::LimitExceeded,
+        "the peer showed signs of life for too long and did nothing else",
+        "start a new job; when the peer needs so long for one step, raise limits.stall_seconds_max",
+    ),
+    (
         "SESSION_TOO_LONG",
         Class::Unavailable,
         "the job took longer than allowed",
@@ -216,6 +222,12 @@ const REASONS: &[Entry] = &[
         Class::LimitExceeded,
         "a limit of the node is exceeded",
         "ask for less, or raise the limit named in node.toml",
+    ),
+    (
+        "RATE_LIMITED",
+        Class::LimitExceeded,
+        "a peer asks too often",
+        "wait as long as is said, then ask again; the rates are limits in node.toml of the node that was asked",
     ),
     // The agreement.
     (

@@ -48,6 +48,7 @@ impl Initiation {
 }
 
 async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done, Error> {
+    run.trace.protocol(deal.protocol.as_str());
     run.state(JobState::Checking).await?;
     let own = run.own(&deal, &[]).await?;
     run.state(JobState::Connecting).await?;
@@ -167,8 +168,10 @@ async fn send(open: &Open, message: RequestMessage) -> Result<(), Error> {
 
 async fn receive_answer(run: &Run, offer: &Sealed<Offer>, open: &mut Open) -> Result<Sealed<Answer>, Error> {
     let max = run.home().settings().limits.answer_seconds_max;
+    // One deadline for all of the wait: signs of life do not prolong it.
+    let deadline = tokio::time::Instant::now() + max;
     loop {
-        let message = tokio::time::timeout(max, open.inbound.next()).await;
+        let message = tokio::time::timeout_at(deadline, open.inbound.next()).await;
         let message = message.map_err(|_| Unavailable::Silent { seconds: max.as_secs() })?;
         let message = message.ok_or(Unavailable::Disconnected)?.map_err(|status| open.client.failure(&status))?;
         match message.message {

@@ -75,12 +75,14 @@ impl Run {
         let accepted = match self.home().store().accept_job(acceptance).await {
             Ok(accepted) => accepted,
             Err(error) => {
+                self.home().metrics().not_accepted(error.reason());
                 if let Error::Refused(Refused::Probing { finding }) = &error {
                     self.tell(&job, finding, true).await?;
                 }
                 return Err(error);
             }
         };
+        self.home().metrics().accepted(job.rows_own.unwrap_or_default(), job.rows_peer.unwrap_or_default());
         for finding in &accepted.findings {
             self.tell(&job, finding, false).await?;
         }
@@ -90,6 +92,7 @@ impl Run {
     /// Writes a sign to the log and to the evidence.
     async fn tell(&self, job: &JobRecord, finding: &Finding, refused: bool) -> Result<(), Error> {
         let (sign, found, compared) = (finding.sign.as_str(), finding.found, finding.compared);
+        self.home().metrics().alert(sign);
         tracing::warn!(job = %job.id, sign, found, compared, refused, "a sign of probing: see `alert list`");
         let entry = Entry::new(self.home().clock().now(), "budget_alert");
         let entry = entry.hash("agreement", &job.agreement_id).id("job", job.id.as_bytes()).word("sign", sign);

@@ -101,6 +101,7 @@ impl Response {
         self.run.home().gate().phase(Stage::Offer, &subject).await?;
         job = self.run.home().store().create_job(job).await?;
         self.recorded = true;
+        self.run.trace.protocol(deal.protocol.as_str());
         self.run.state(JobState::Checking).await?;
         let own = self.run.own(&deal, &permit.columns).await?;
         self.run.state(JobState::Connecting).await?;
@@ -210,8 +211,10 @@ impl Response {
 
     /// Waits for the next handshake message.
     async fn receive(&mut self, expected: &'static str, max: Duration) -> Result<RequestMessage, Error> {
+        // One deadline for all of the wait: signs of life do not prolong it.
+        let deadline = tokio::time::Instant::now() + max;
         loop {
-            let message = tokio::time::timeout(max, self.inbound.next()).await;
+            let message = tokio::time::timeout_at(deadline, self.inbound.next()).await;
             let message = message.map_err(|_| Unavailable::Silent { seconds: max.as_secs() })?;
             let message = message.ok_or(Unavailable::Disconnected)?.map_err(|status| from_peer(&status))?;
             match message.message {

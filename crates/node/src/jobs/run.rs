@@ -18,7 +18,7 @@ use super::deal::Deal;
 use super::output::{Done, Finished, write};
 use super::tracker::Tracker;
 use crate::convert;
-use crate::error::{Environment, Error, Refused, Unavailable};
+use crate::error::{Environment, Error, Refused, Unavailable, describe};
 use crate::evidence::witness::{JobSheet, Witness};
 use crate::gate::{Stage, Subject, Watchman};
 use crate::home::Home;
@@ -28,6 +28,7 @@ use crate::session::handshake::{Declaration, Fit};
 use crate::session::{Bounds, Inbound, InboxLimits, Link, Outbound, Surroundings, drive};
 use crate::status::{incident, peer_word};
 use crate::store::{Failure, JobEnd, JobInputs, JobRecord, JobState, Side, TableRecord};
+use crate::telemetry::{JobTrace, Running};
 
 /// How long a side that gives up before the session waits for its last message to leave.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
@@ -39,6 +40,8 @@ pub(super) struct Run {
     pub(super) tracker: Arc<Tracker>,
     /// The number under which a failure is logged and told.
     incident: String,
+    pub(super) trace: JobTrace,
+    _running: Running,
 }
 
 /// The own side's input.
@@ -77,7 +80,8 @@ pub(super) struct Session<I, T> {
 
 impl Run {
     pub(super) fn new(jobs: Jobs, tracker: Arc<Tracker>) -> Self {
-        Self { jobs, tracker, incident: incident() }
+        let running = jobs.0.home.metrics().job_begins();
+        Self { jobs, tracker, incident: incident(), trace: JobTrace::begin(), _running: running }
     }
 
     pub(super) fn home(&self) -> &Home {
@@ -87,6 +91,7 @@ impl Run {
     /// Moves the job on, in the store and for those who watch.
     pub(super) async fn state(&self, state: JobState) -> Result<(), Error> {
         self.home().store().set_job_state(self.tracker.id(), state).await?;
+        self.trace.state(state.as_str());
         self.tracker.set_state(state, None);
         Ok(())
     }
@@ -256,7 +261,8 @@ impl Run {
             settings.spill_dir(),
             frames,
         );
-        Bounds::new(limits.idle_seconds_max, limits.session_seconds_max, frames, inbox)
+        let bounds = Bounds::new(limits.idle_seconds_max, limits.session_seconds_max, frames, inbox);
+        bounds.stalled_after(limits.stall_seconds_max)
     }
 
     /// The last message to the peer.
@@ -313,6 +319,12 @@ impl Run {
         if state == JobState::Done {
             tracing::info!(job = %id, side = side.as_str(), "job done");
         }
+        let reason =
+            shown.1.as_ref().map_or("", |failure| describe(&failure.reason).map_or("OTHER", |known| known.reason));
+        let session = *self.tracker.session().borrow();
+        self.home().metrics().job_ended(side.as_str(), shown.0.as_str(), reason);
+        self.home().metrics().bytes(session.bytes_sent, session.bytes_received);
+        self.trace.end(side.as_str(), shown.0.as_str(), reason);
         self.tracker.set_state(shown.0, shown.1);
         self.jobs.forget(id);
     }

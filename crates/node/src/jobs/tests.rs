@@ -22,6 +22,7 @@ use crate::session::{Notary, NotaryStep};
 use crate::store::JobState;
 
 mod gate;
+mod limits;
 mod responder;
 
 const LIMITS: Limits =
@@ -33,6 +34,8 @@ struct Scene {
     bureau: PeerRecord,
     stop: oneshot::Sender<()>,
     served: tokio::task::JoinHandle<Result<(), Error>>,
+    /// The bureau's home as its node has it.
+    node: Home,
 }
 
 async fn scene(limits: &[(&str, &str)]) -> Scene {
@@ -57,11 +60,12 @@ async fn scene(limits: &[(&str, &str)]) -> Scene {
     let endpoint = listener.local_addr().unwrap().to_string();
     let (stop, stopped) = oneshot::channel::<()>();
     let (ready, is_ready) = oneshot::channel();
+    let node = home.clone();
     let serving = crate::run(home, listener, move || ready.send(()).unwrap(), async { drop(stopped.await) });
     let served = tokio::spawn(serving);
     is_ready.await.unwrap();
     let bureau = PeerRecord { endpoint, ..pair.bank.store().peer("bureau").await.unwrap().unwrap() };
-    Scene { pair, agreement, bureau, stop, served }
+    Scene { pair, agreement, bureau, stop, served, node }
 }
 
 /// A stream to the bureau.

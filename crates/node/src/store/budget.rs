@@ -26,8 +26,8 @@ pub struct JobInputs {
 pub struct AlertRules {
     /// From where on something is a sign.
     pub thresholds: Thresholds,
-    /// Whether a job of the peer that shows a sign is refused and the agreement suspended.
-    pub suspend: bool,
+    /// Whether a job of the peer that shows a sign is refused.
+    pub refuse: bool,
     /// Whether an own job is refused when its input nearly agrees with an earlier one.
     pub refuse_overlap: bool,
 }

@@ -17,6 +17,8 @@ use super::{Pins, SpkiPin, Stream, server_config};
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::keys::Keys;
+use crate::rate::Sources;
+use crate::telemetry::Metrics;
 
 /// Pause after the system refused to accept, e.g. for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,15 +44,24 @@ pub struct AcceptorLimits {
     pub connections_max: usize,
     /// Connections one key may hold open.
     pub connections_peer_max: usize,
-    /// Time for a handshake.
+    /// Time for a handshake, and again for the first bytes after it.
     pub handshake_max: Duration,
+    /// Handshakes of one source address in a minute.
+    pub handshakes_per_minute: u32,
 }
 
 impl AcceptorLimits {
     /// Puts the limits together.
     #[must_use]
     pub const fn new(connections_max: usize, connections_peer_max: usize, handshake_max: Duration) -> Self {
-        Self { connections_max, connections_peer_max, handshake_max }
+        Self { connections_max, connections_peer_max, handshake_max, handshakes_per_minute: u32::MAX }
+    }
+
+    /// Bounds the handshakes of one source too.
+    #[must_use]
+    pub const fn handshakes_per_minute(mut self, max: u32) -> Self {
+        self.handshakes_per_minute = max;
+        self
     }
 }
 
@@ -63,6 +74,8 @@ pub struct Acceptor {
     limits: AcceptorLimits,
     slots: Arc<Semaphore>,
     peers: Peers,
+    sources: Arc<Sources>,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for Acceptor {
@@ -90,7 +103,16 @@ impl Acceptor {
             limits,
             slots: Arc::new(Semaphore::new(limits.connections_max)),
             peers: Peers::default(),
+            sources: Arc::new(Sources::new(limits.handshakes_per_minute)),
+            metrics: Metrics::new(),
         })
+    }
+
+    /// Counts the port's handshakes there.
+    #[must_use]
+    pub fn counted(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Accepts connections in the background until `stop`; yields those whose handshake succeeded.
@@ -116,13 +138,25 @@ impl Acceptor {
                     continue;
                 }
             };
+            if !self.sources.admit(address.ip()) {
+                self.metrics.handshake("too_many");
+                tracing::debug!(%address, "connection refused: handshakes_per_minute");
+                continue;
+            }
             let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+                self.metrics.handshake("no_room");
                 tracing::warn!(%address, "connection refused: connections_max are open");
                 continue;
             };
             let (acceptor, sender) = (self.clone(), sender.clone());
             handshakes.spawn(async move {
-                match tokio::time::timeout(acceptor.limits.handshake_max, acceptor.handshake(tcp, slot)).await {
+                let outcome = tokio::time::timeout(acceptor.limits.handshake_max, acceptor.handshake(tcp, slot)).await;
+                acceptor.metrics.handshake(match &outcome {
+                    Ok(Ok(_)) => "accepted",
+                    Ok(Err(_)) => "refused",
+                    Err(_) => "too_slow",
+                });
+                match outcome {
                     Ok(Ok(stream)) => sender.send(stream).await.unwrap_or_else(|_| tracing::debug!("port closed")),
                     Ok(Err(error)) => tracing::warn!(%address, %error, "connection refused"),
                     Err(_) => tracing::warn!(%address, "connection refused: no handshake in time"),
@@ -138,6 +172,7 @@ impl Acceptor {
         let mut stream = Stream::new(tls.into(), None).map_err(io::Error::other)?;
         let count = self.peers.enter(stream.channel().pin, self.limits.connections_peer_max);
         let count = count.ok_or_else(|| io::Error::other("connections_peer_max are open"))?;
+        stream.expect_preface(self.limits.handshake_max);
         stream.hold(Permit { _slot: slot, _count: count });
         Ok(stream)
     }

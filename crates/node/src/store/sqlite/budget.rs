@@ -209,7 +209,7 @@ pub(super) async fn look(
         let now = Question { at, rows, input: inputs.peer };
         let earlier = questions(connection, job.agreement_id).await?;
         looked.findings = signs(&earlier, &now, &rules.thresholds);
-        looked.refused = looked.findings.first().copied().filter(|_| rules.suspend);
+        looked.refused = looked.findings.first().copied().filter(|_| rules.refuse);
     }
     if own_asks && let Some(mark) = &inputs.mark {
         let near = overlap(connection, job.peer_key, mark).await?;

@@ -163,7 +163,7 @@ async fn a_job_refused_for_a_sign_spends_nothing_and_leaves_the_alert() {
     let pair = Pair::new().await;
     let id = agree(&pair, 100, OptionalTerms::default()).await;
     let mut probing = asked(&pair, id, 1);
-    probing.alerts.suspend = true;
+    probing.alerts.refuse = true;
     probing.offer_nonce = Some([9; 32]);
     assert_eq!(accept(&pair, probing.clone()).await.unwrap_err().reason(), "PROBING_SUSPECTED");
     assert_eq!(spent(&pair, id).await, (0, 0));
