@@ -117,7 +117,7 @@ fn verified(checks: &[Check]) -> Markup {
                 ul { @for check in failed { li { strong { (check.subject) } ": " (why(check)) } } }
             }
             p.note {
-                "This page is for reading. Proof are the files beside it: " code { "symbolon audit verify DIR" }
+                "This page is for reading; the proof is in the files beside it. " code { "symbolon audit verify DIR" }
                 " checks them without a network, and " code { "--against" } " compares them with the other party's."
             }
         }
@@ -197,7 +197,7 @@ fn job_row(index: &ExportIndex, job: &Job<'_>) -> Markup {
             td data-label="Started" { (time) }
             td data-label="Partner" { (partner(index, field("peer"))) }
             td data-label="Agreement" { (agreement(index, field("agreement"))) }
-            td data-label="What" { (word("result")) " " span.note { (word("protocol")) ", " (word("side")) } }
+            td data-label="What" { span { (word("result")) " " span.note { (word("protocol")) ", " (word("side")) } } }
             td.number data-label="Rows" {
                 @if let Some(started) = job.started {
                     (grouped(number(started, "rows_own"))) " / " (grouped(number(started, "rows_peer")))
@@ -215,7 +215,9 @@ fn job_row(index: &ExportIndex, job: &Job<'_>) -> Markup {
 fn decisions(index: &ExportIndex, log: &Log) -> Markup {
     let mut counts: BTreeMap<(String, String, String), u64> = BTreeMap::new();
     for entry in log.entries() {
-        let who = partner(index, entry.get("peer"));
+        let who = entry
+            .get("peer")
+            .map_or_else(|| agreement(index, entry.get("agreement")), |peer| partner(index, Some(peer)));
         let text = |name: &str| entry.get(name).map(ToString::to_string);
         let row = match entry.kind() {
             "decision" => (text("action"), text("reason").or_else(|| text("answer")), who),
@@ -231,10 +233,10 @@ fn decisions(index: &ExportIndex, log: &Log) -> Markup {
             h2 { "Decisions" }
             @if counts.is_empty() { p.note { "None recorded." } } @else {
                 table {
-                    thead { tr { th { "About" } th { "Answer" } th { "Partner" } th.number { "Times" } } }
+                    thead { tr { th { "About" } th { "Answer" } th { "Agreement or partner" } th.number { "Times" } } }
                     tbody { @for ((about, answer, who), times) in &counts { tr {
                         td data-label="About" { (about) } td data-label="Answer" { (explained(answer)) }
-                        td data-label="Partner" { (who) } td.number data-label="Times" { (times) }
+                        td data-label="With" { (who) } td.number data-label="Times" { (times) }
                     } } }
                 }
             }
