@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use self::agreement::{AgreementCommand, DraftArgs, OptionalArgs};
+pub(crate) use self::agreement::{AgreementCommand, ApproverCommand, DraftArgs, NoticeArgs, OptionalArgs, TightenArgs};
 pub(crate) use self::audit::{AuditCommand, VerifyArgs};
 pub(crate) use self::budget::{AlertCommand, BudgetArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
@@ -77,9 +77,12 @@ pub(crate) enum Command {
     /// Exchange identities with partners
     #[command(subcommand)]
     Peer(PeerCommand),
-    /// Draft, read, sign and accept agreements
+    /// Draft, read, sign and accept agreements; suspend, resume and revoke them
     #[command(subcommand)]
     Agreement(AgreementCommand),
+    /// Make keys of persons who approve agreements before the institution signs
+    #[command(subcommand)]
+    Approver(ApproverCommand),
     /// Run the node until it is told to stop
     Serve(ServeArgs),
     /// Join with a partner's table under an agreement, and wait for the result

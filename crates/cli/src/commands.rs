@@ -2,6 +2,7 @@
 
 mod agreement;
 mod alert;
+mod approver;
 mod audit;
 mod budget;
 mod completions;
@@ -65,6 +66,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Option<Report>,
         Command::Table(command) => table::run(command, context).await,
         Command::Peer(command) => peer::run(command, context).await,
         Command::Agreement(command) => agreement::run(command, context).await,
+        Command::Approver(command) => approver::run(command, context).map(Some),
         Command::Serve(args) => serve::run(args, context).await.map(|()| None),
         Command::Join(args) => job::join(args, context).await.map(Some),
         Command::Count(args) => job::count(args, context).await.map(Some),

@@ -24,7 +24,7 @@ use crate::error::{Environment, Error, Unavailable};
 use crate::gate::Posture;
 use crate::home::Home;
 use crate::status::from_peer;
-use crate::store::{PeerRecord, PostureRecord};
+use crate::store::{NoticeRecord, PeerRecord, PostureRecord};
 use crate::tls;
 
 /// The largest HTTP/2 frame; larger ones gain nothing over TLS records of 16 KiB.
@@ -128,6 +128,16 @@ impl PeerClient {
         let mut grpc = self.grpc.clone();
         let request = v1::ReturnSignatureRequest { document: document.to_vec() };
         self.answer(grpc.return_signature(request)).await.map(drop)
+    }
+
+    /// Tells the peer that we suspend, resume or revoke an agreement.
+    ///
+    /// # Errors
+    /// [`Unavailable`] with the peer's reason when it does not take it.
+    pub(crate) async fn notify_agreement(&self, notice: &NoticeRecord) -> Result<(), Error> {
+        let mut grpc = self.grpc.clone();
+        let request = v1::NotifyAgreementRequest { notice: Some(convert::notice_message(notice)) };
+        self.answer(grpc.notify_agreement(request)).await.map(drop)
     }
 
     /// Opens the stream of a job; what is put into the channel goes to the peer.

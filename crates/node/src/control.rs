@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::pin::Pin;
 
+use symbolon_policy::NoticeKind;
 use symbolon_wire::v1;
 use symbolon_wire::v1::control_service_server::{ControlService, ControlServiceServer};
 use tokio_stream::wrappers::ReceiverStream;
@@ -48,6 +49,12 @@ pub fn service(home: Home, jobs: Jobs) -> ControlServiceServer<Control> {
 impl Control {
     async fn view(&self, record: &AgreementRecord) -> Result<AgreementView, Error> {
         self.home.agreement_show(&hex::encode(record.id)).await
+    }
+
+    async fn notice(&self, id: &str, kind: NoticeKind, word: &str) -> Result<(v1::Agreement, bool), Error> {
+        let noticed = self.home.agreement_notice(id, kind, convert::notice_word(word)?).await?;
+        let view = self.view(&noticed.record).await?;
+        Ok((convert::agreement(&view), noticed.delivered))
     }
 }
 
@@ -173,6 +180,63 @@ impl ControlService for Control {
         let v1::AckAlertRequest { id, note } = request.into_inner();
         let alert = self.home.alert_ack(id, Some(note.as_str()).filter(|note| !note.is_empty())).await?;
         Ok(Response::new(v1::AckAlertResponse { alert: Some(budget_convert::alert(alert)) }))
+    }
+
+    async fn approve_agreement(
+        &self,
+        request: Request<v1::ApproveAgreementRequest>,
+    ) -> Answer<v1::ApproveAgreementResponse> {
+        let record = self.home.agreement_take_approvals(request.into_inner().document.as_bytes()).await?;
+        let view = self.view(&record).await?;
+        Ok(Response::new(v1::ApproveAgreementResponse {
+            agreement: Some(convert::agreement(&view)),
+            document: view.document,
+        }))
+    }
+
+    async fn suspend_agreement(
+        &self,
+        request: Request<v1::SuspendAgreementRequest>,
+    ) -> Answer<v1::SuspendAgreementResponse> {
+        let request = request.into_inner();
+        let (agreement, delivered) = self.notice(&request.id, NoticeKind::Suspend, &request.word).await?;
+        Ok(Response::new(v1::SuspendAgreementResponse { agreement: Some(agreement), delivered }))
+    }
+
+    async fn resume_agreement(
+        &self,
+        request: Request<v1::ResumeAgreementRequest>,
+    ) -> Answer<v1::ResumeAgreementResponse> {
+        let request = request.into_inner();
+        let (agreement, delivered) = self.notice(&request.id, NoticeKind::Resume, &request.word).await?;
+        Ok(Response::new(v1::ResumeAgreementResponse { agreement: Some(agreement), delivered }))
+    }
+
+    async fn revoke_agreement(
+        &self,
+        request: Request<v1::RevokeAgreementRequest>,
+    ) -> Answer<v1::RevokeAgreementResponse> {
+        let request = request.into_inner();
+        let (agreement, delivered) = self.notice(&request.id, NoticeKind::Revoke, &request.word).await?;
+        Ok(Response::new(v1::RevokeAgreementResponse { agreement: Some(agreement), delivered }))
+    }
+
+    async fn tighten_agreement(
+        &self,
+        request: Request<v1::TightenAgreementRequest>,
+    ) -> Answer<v1::TightenAgreementResponse> {
+        let (id, held) = convert::tightening(request.into_inner())?;
+        let held_back = self.home.agreement_tighten(&id, held).await?;
+        Ok(Response::new(v1::TightenAgreementResponse { held_back }))
+    }
+
+    async fn diff_agreements(&self, request: Request<v1::DiffAgreementsRequest>) -> Answer<v1::DiffAgreementsResponse> {
+        let request = request.into_inner();
+        let (old, new) = (AgreementInput::Id(request.old_id), AgreementInput::Id(request.new_id));
+        let differences = self.home.agreement_diff(old, new).await?.into_iter().map(|difference| {
+            v1::AgreementDifference { effect: difference.effect.as_str().to_owned(), sentence: difference.sentence }
+        });
+        Ok(Response::new(v1::DiffAgreementsResponse { differences: differences.collect() }))
     }
 
     async fn create_job(&self, request: Request<v1::CreateJobRequest>) -> Answer<v1::CreateJobResponse> {

@@ -1,8 +1,8 @@
 //! Between the messages of the wire and the types of the house; nowhere else do the two meet.
 
 use chrono::{DateTime, Utc};
-use symbolon_policy::{AgreementId, Receiver, ResultKind};
-use symbolon_primitives::sign::VerifyingKey;
+use symbolon_policy::{AgreementId, NoticeContent, Receiver, ResultKind, Tightening, Timestamp};
+use symbolon_primitives::sign::{Signature, VerifyingKey};
 use symbolon_psi::{Protocol, Role};
 use symbolon_tables::{ColumnType, PayloadColumn, PayloadLayout};
 use symbolon_wire::v1;
@@ -13,7 +13,7 @@ use crate::error::{Environment, Error, PeerMisbehaved, Refused, Unavailable, des
 use crate::gate::Posture;
 use crate::session::handshake::{Answer, Declaration, Offer, VERSION};
 use crate::session::{Inbound, Outbound};
-use crate::store::Side;
+use crate::store::{NoticeRecord, Side};
 
 pub(crate) mod budget;
 pub(crate) mod control;
@@ -76,6 +76,57 @@ pub fn payload_layout(columns: &[symbolon_policy::Column]) -> Result<PayloadLayo
     PayloadLayout::new(columns.collect::<Result<_, Error>>()?).map_err(|_| differs("the width of its columns"))
 }
 
+pub(crate) fn notice_message(notice: &NoticeRecord) -> v1::AgreementNotice {
+    let content = &notice.content;
+    v1::AgreementNotice {
+        agreement_id: content.agreement_id.as_bytes().to_vec(),
+        kind: content.kind.to_string(),
+        sequence: content.sequence,
+        time_unix_seconds: content.time.unix_seconds(),
+        word: content.word.as_ref().map(ToString::to_string).unwrap_or_default(),
+        signature: notice.signature.to_vec(),
+    }
+}
+
+pub(crate) fn notice(message: v1::AgreementNotice) -> Result<(NoticeContent, Signature), Error> {
+    let malformed = || PeerMisbehaved::Malformed { what: "notice" };
+    let word = Some(message.word).filter(|word| !word.is_empty());
+    // The store counts in 63 bits.
+    let sequence = Some(message.sequence).filter(|number| (1..=i64::MAX.unsigned_abs()).contains(number));
+    let sequence = sequence.ok_or_else(malformed)?;
+    let content = NoticeContent {
+        agreement_id: AgreementId::from_bytes(bytes_32(&message.agreement_id, "notice")?),
+        kind: message.kind.parse().map_err(|_| malformed())?,
+        sequence,
+        time: Timestamp::from_unix_seconds(message.time_unix_seconds).map_err(|_| malformed())?,
+        word: word.map(|word| word.parse().map_err(|_| malformed())).transpose()?,
+    };
+    Ok((content, Signature::from_slice(&message.signature).map_err(|_| malformed())?))
+}
+
+fn held_message(held: &Tightening) -> Option<v1::HeldBack> {
+    let message = || v1::HeldBack {
+        runs_max: held.runs_max,
+        rows_total_max: held.rows_total_max,
+        rows_max: held.rows_max,
+        intersection_min: held.intersection_min,
+        forbidden: held.forbidden.iter().map(ToString::to_string).collect(),
+    };
+    (!held.is_empty()).then(message)
+}
+
+fn held(message: Option<v1::HeldBack>, what: &'static str) -> Result<Tightening, Error> {
+    let Some(message) = message else { return Ok(Tightening::default()) };
+    let forbidden = Tightening::read_forbidden(&message.forbidden);
+    Ok(Tightening {
+        runs_max: message.runs_max,
+        rows_total_max: message.rows_total_max,
+        rows_max: message.rows_max,
+        intersection_min: message.intersection_min,
+        forbidden: forbidden.map_err(|_| PeerMisbehaved::Malformed { what })?,
+    })
+}
+
 pub(crate) fn offer_body(offer: &Offer) -> v1::JobOfferBody {
     v1::JobOfferBody {
         version: VERSION,
@@ -92,6 +143,7 @@ pub(crate) fn offer_body(offer: &Offer) -> v1::JobOfferBody {
         nonce: offer.own.nonce.to_vec(),
         time_unix_millis: offer.own.time.timestamp_millis(),
         frame_bytes_max: offer.own.frame_bytes_max,
+        held_back: held_message(&offer.own.held),
         posture: offer.own.posture.map(posture_message),
         input_commitment: offer.own.input.map(|input| input.to_vec()).unwrap_or_default(),
     }
@@ -118,6 +170,7 @@ pub(crate) fn offer(body: v1::JobOfferBody) -> Result<Offer, Error> {
             nonce: bytes_32(&body.nonce, "offer")?,
             time: time(body.time_unix_millis, "offer")?,
             frame_bytes_max: body.frame_bytes_max,
+            held: held(body.held_back, "offer")?,
             posture: body.posture.map(|message| posture(&message, "offer")).transpose()?,
             input: optional_bytes_32(&body.input_commitment, "offer")?,
         },
@@ -135,6 +188,7 @@ pub(crate) fn accept_body(answer: &Answer, offer_digest: [u8; 32]) -> v1::JobAcc
         nonce: answer.own.nonce.to_vec(),
         time_unix_millis: answer.own.time.timestamp_millis(),
         frame_bytes_max: answer.own.frame_bytes_max,
+        held_back: held_message(&answer.own.held),
         posture: answer.own.posture.map(posture_message),
         input_commitment: answer.own.input.map(|input| input.to_vec()).unwrap_or_default(),
     }
@@ -150,6 +204,7 @@ pub(crate) fn answer(body: v1::JobAcceptBody) -> Result<Answer, Error> {
             nonce: bytes_32(&body.nonce, "acceptance")?,
             time: time(body.time_unix_millis, "acceptance")?,
             frame_bytes_max: body.frame_bytes_max,
+            held: held(body.held_back, "acceptance")?,
             posture: body.posture.map(|message| posture(&message, "acceptance")).transpose()?,
             input: optional_bytes_32(&body.input_commitment, "acceptance")?,
         },

@@ -347,6 +347,9 @@ pub enum Refused {
         /// Those that forbid it or could not be evaluated; none when no policy permits it.
         policies: Vec<Determining>,
     },
+    /// The earlier version is not an agreement of the same parties that is stored here.
+    #[error("the version the agreement replaces is not stored here as one of the same two parties")]
+    ReplacedUnknown,
     /// Fewer matches than the agreement's minimum; the result was not written.
     #[error("fewer matches than the agreement's minimum")]
     BelowMinimum,
@@ -486,6 +489,7 @@ impl Refused {
             Self::Edited => "AGREEMENT_EDITED",
             Self::NotAParty => "NOT_A_PARTY",
             Self::UnknownPeer => "UNKNOWN_PEER",
+            Self::ReplacedUnknown => "AGREEMENT_REPLACED_UNKNOWN",
             Self::PinDiffers => "PIN_DIFFERS",
             Self::TableDiffers { .. } => "TABLE_DIFFERS",
             Self::Normaliser => "NORMALISER_DIFFERS",

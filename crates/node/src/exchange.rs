@@ -47,7 +47,9 @@ impl Exchange {
     async fn peer<T>(&self, request: &Request<T>) -> Result<(PeerRecord, Channel), Error> {
         let channel = *request.extensions().get::<Channel>().ok_or(Refused::UnknownPeer)?;
         let peer = self.home.store().peer_by_pin(channel.pin).await?;
-        Ok((peer.ok_or(Refused::UnknownPeer)?, channel))
+        let peer = peer.ok_or(Refused::UnknownPeer)?;
+        self.jobs.contacted();
+        Ok((peer, channel))
     }
 
     /// Keeps what the caller declares, the first time only: what it declares later is kept when it is signed, or when
@@ -152,6 +154,20 @@ impl ExchangeService for Exchange {
             Ok(v1::ReturnSignatureResponse { agreement_id: record.id.to_vec() })
         };
         answer.await.map(Response::new).map_err(|error: Error| self.refuse("return signature", &error))
+    }
+
+    async fn notify_agreement(
+        &self,
+        request: Request<v1::NotifyAgreementRequest>,
+    ) -> Result<Response<v1::NotifyAgreementResponse>, Status> {
+        let answer = async {
+            let (peer, _) = self.peer(&request).await?;
+            let notice = request.into_inner().notice.ok_or(PeerMisbehaved::Malformed { what: "notice" })?;
+            let (content, signature) = convert::notice(notice)?;
+            self.home.receive_notice(peer.organisation_key, content, signature).await?;
+            Ok(v1::NotifyAgreementResponse {})
+        };
+        answer.await.map(Response::new).map_err(|error: Error| self.refuse("notify agreement", &error))
     }
 
     async fn exchange(

@@ -36,13 +36,14 @@ use symbolon_policy::cedar::{
     AgreementFacts, BudgetFacts, ControlCallFacts, Engine, Facts, JobFacts, PeerCallFacts, PeerFacts, PhaseFacts,
     Verdict,
 };
-use symbolon_policy::{Reason, SignedAgreement};
+use symbolon_policy::{SignedAgreement, Standing, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::error::{Error, Refused};
 use crate::evidence::Evidence;
-use crate::store::{AgreementRecord, DecisionRecord, JobId, PeerRecord, PostureRecord, Store};
+use crate::ops::life;
+use crate::store::{AgreementLife, DecisionRecord, JobId, PeerRecord, PostureRecord, Store};
 use crate::tls::{Channel, SpkiPin};
 use policies::Policies;
 
@@ -283,15 +284,9 @@ impl Gate {
         now: i64,
     ) -> Result<(Arc<Engine>, Facts), Error> {
         let engine = self.engine().await?;
-        let record = self.0.store.agreement(*subject.signed.id().as_bytes()).await?;
-        let standing = standing(record.as_ref())?;
+        let stored = self.0.store.agreement_life(*subject.signed.id().as_bytes()).await?;
+        let standing = standing(stage, stored.as_ref(), now)?;
         let terms = subject.signed.agreement().terms();
-        if now < terms.valid_from.unix_seconds() {
-            return Err(Reason::NotYetValid { from: terms.valid_from }.into());
-        }
-        if now >= terms.valid_until.unix_seconds() {
-            return Err(Reason::Expired { until: terms.valid_until }.into());
-        }
         let peer = self.partner(subject).await?;
         // The seat tells whose inputs are whose, which no policy asks about.
         let at = chrono::DateTime::from_timestamp(now, 0).unwrap_or_default();
@@ -440,12 +435,17 @@ impl Gate {
     }
 }
 
-/// The agreement's standing in a word; an error when nothing may be run under it.
-fn standing(record: Option<&AgreementRecord>) -> Result<String, Error> {
-    match record {
-        Some(record) if record.state.is_active() => Ok(record.state.as_str().to_owned()),
-        _ => Err(Refused::NotActive.into()),
+/// The agreement's standing in a word; an error when a job may not start or, in the later phases, not go on under it.
+fn standing(stage: Stage, stored: Option<&AgreementLife>, now: i64) -> Result<String, Error> {
+    let stored = stored.filter(|stored| stored.record.state.is_active()).ok_or(Refused::NotActive)?;
+    let now = Timestamp::from_unix_seconds(now).map_err(|_| Refused::NotActive)?;
+    let agreement = life::at(stored, now)?;
+    match stage {
+        Stage::Offer | Stage::Accept => agreement.may_start()?,
+        Stage::Batch | Stage::Release => agreement.may_go_on()?,
     }
+    // A superseded version is as good as active for the jobs it still covers.
+    Ok(Standing::Active.as_str().to_owned())
 }
 
 fn refusal(verdict: &Verdict) -> Result<(), Error> {

@@ -18,7 +18,7 @@ use symbolon_policy::{Receiver, Request, ResultKind, SignedAgreement};
 use symbolon_psi::Protocol;
 use symbolon_tables::Format;
 use symbolon_wire::v1;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -47,6 +47,11 @@ mod tracker;
 mod turns;
 
 pub use tracker::JobProgress;
+
+/// Time after which notices that wait are offered to the partners again.
+const NOTICE_PERIOD: Duration = Duration::from_secs(15);
+/// Time between two such attempts at least.
+const NOTICE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Time between two reports to somebody who watches.
 const REPORT_PERIOD: Duration = Duration::from_millis(100);
@@ -97,6 +102,8 @@ struct Inner {
     peers: Turns,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// A partner has called.
+    contact: Notify,
 }
 
 impl Jobs {
@@ -123,6 +130,7 @@ impl Jobs {
             peers: Turns::default(),
             tasks,
             stop,
+            contact: Notify::new(),
         })))
     }
 
@@ -204,6 +212,23 @@ impl Jobs {
             drop(sender.try_send(report));
         }
         Ok(ReceiverStream::new(receiver))
+    }
+
+    /// Says that a partner has called, and so can be reached.
+    pub(crate) fn contacted(&self) {
+        self.0.contact.notify_one();
+    }
+
+    /// Hands notices that wait to the partners, at intervals and when one has called, until it is dropped.
+    pub(crate) async fn deliver_notices(self) {
+        loop {
+            // Whoever called has its turn at once; a partner that calls without end costs one attempt a second.
+            drop(tokio::time::timeout(NOTICE_PERIOD, self.0.contact.notified()).await);
+            if let Err(error) = self.0.home.deliver_notices().await {
+                tracing::debug!(reason = error.reason(), "notices wait for a partner");
+            }
+            tokio::time::sleep(NOTICE_PAUSE).await;
+        }
     }
 
     /// Takes no further jobs, gives the running ones `grace` to end, then ends them. Returns when all have ended.
@@ -291,17 +316,19 @@ impl Jobs {
             started_at: None,
             finished_at: None,
         };
-        Ok((Deal { signed, seat, side: Side::Initiator, protocol, result: new.result }, record))
+        let held = home.store().tightening(new.agreement_id).await?;
+        Ok((Deal { signed, seat, side: Side::Initiator, protocol, result: new.result, held }, record))
     }
 
     /// Decides with the fewest rows the agreement allows, so that the operator hears of a refusal at once. The binding
     /// decision follows when the rows are known.
     async fn decide_early(&self, deal: &Deal, record: &JobRecord) -> Result<(), Error> {
         let rows = deal.padding().padded(deal.own().rows_min);
+        self.0.home.agreement_now(record.agreement_id).await?.may_start()?;
         let request = self.request(deal, record, rows)?;
         let now = self.0.home.clock().now();
         let spent = self.0.home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
-        symbolon_policy::decide(&request, &deal.signed, &spent).permit()?;
+        deal.decide(&request, &spent, None)?;
         self.0.home.gate().phase(Stage::Offer, &deal.subject(record, None, None)).await
     }
 

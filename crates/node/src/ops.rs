@@ -4,16 +4,19 @@
 //! Each reads the store anew, checks before it writes, and leaves everything as it was when it fails.
 
 pub mod agreements;
+pub mod approver;
 pub mod audit;
 pub mod budget;
 pub mod draft;
 pub mod jobs;
+pub mod life;
 pub mod node;
 pub mod peers;
 pub mod policies;
 pub mod protect;
 pub mod results;
 pub mod tables;
+pub mod versions;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -108,6 +108,7 @@ pub async fn run(
         tokio::spawn(scrape::serve(home.clone(), port, accepting.clone()));
     }
     let _retention = retention(home.clone());
+    let notices = tokio::spawn(jobs.clone().deliver_notices());
     ready();
     tracing::info!(institution = home.settings().institution, "the node serves");
 
@@ -117,6 +118,7 @@ pub async fn run(
         _ = servers.join_next() => tracing::error!("a port stopped; the node stops"),
     }
     accepting.cancel();
+    notices.abort();
     tracing::info!("the node stops");
     jobs.drain(limits.drain_seconds_max).await;
     closing.cancel();

@@ -14,7 +14,7 @@ use symbolon_policy::budget::Spent;
 use symbolon_policy::cedar::{Determining, Validity};
 use symbolon_policy::probing::Finding;
 use symbolon_policy::sketch::{InputMark, Overlap};
-use symbolon_policy::{Agreement, Permit, Request, ResultKind, Seat};
+use symbolon_policy::{Agreement, NoticeContent, Permit, Request, ResultKind, Seat, Tightening};
 use symbolon_psi::Protocol;
 use symbolon_tables::{Format, TableSpec};
 
@@ -227,12 +227,41 @@ pub struct AgreementRecord {
     /// The document, byte for byte as received or as signed here.
     #[serde(skip)]
     pub document: Vec<u8>,
+    /// The earlier version whose place it takes once it is active.
+    #[serde(serialize_with = "as_optional_hex")]
+    pub replaces: Option<AgreementId>,
     /// When it was first stored.
     #[serde(serialize_with = "as_time")]
     pub received_at: DateTime<Utc>,
     /// When its state last changed.
     #[serde(serialize_with = "as_time")]
     pub changed_at: DateTime<Utc>,
+}
+
+/// A notice of a party about an agreement, as it is stored: its signature was verified when it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRecord {
+    /// What it says.
+    pub content: NoticeContent,
+    /// Whether this institution gave it.
+    pub own: bool,
+    /// The signature of the party that gave it.
+    pub signature: [u8; 64],
+    /// When it was stored here.
+    pub recorded_at: DateTime<Utc>,
+    /// When the other party's node took it; own notices only.
+    pub delivered_at: Option<DateTime<Utc>>,
+}
+
+/// An agreement with what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreementLife {
+    /// The agreement.
+    pub record: AgreementRecord,
+    /// All notices, those of a party in the order it gave them.
+    pub notices: Vec<NoticeRecord>,
+    /// A later version that is active and takes its place.
+    pub superseded_by: Option<AgreementId>,
 }
 
 /// Why a job ended without a result.
@@ -397,6 +426,8 @@ pub struct Acceptance {
     pub alerts: AlertRules,
     /// The nonce of the peer's offer, refused when it was seen before.
     pub offer_nonce: Option<[u8; 32]>,
+    /// What both sides hold back of the agreement.
+    pub held: Tightening,
     /// The time of acceptance.
     pub at: DateTime<Utc>,
 }
@@ -485,6 +516,18 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn agreement(&self, id: AgreementId) -> Answer<'_, Option<AgreementRecord>>;
     /// Lists the agreements, newest first.
     fn agreements(&self) -> Answer<'_, Vec<AgreementRecord>>;
+    /// Finds an agreement with what became of it.
+    fn agreement_life(&self, id: AgreementId) -> Answer<'_, Option<AgreementLife>>;
+    /// Stores a notice, and tells whether it was: not when there is one of the same party and number already.
+    fn add_notice(&self, notice: NoticeRecord) -> Answer<'_, bool>;
+    /// Own notices that the other party's node has not taken yet, with that party's organisation key.
+    fn undelivered_notices(&self) -> Answer<'_, Vec<([u8; 32], NoticeRecord)>>;
+    /// Records that the other party's node has taken an own notice.
+    fn notice_delivered(&self, id: AgreementId, sequence: u64, at: DateTime<Utc>) -> Answer<'_, ()>;
+    /// What this institution holds back of an agreement.
+    fn tightening(&self, id: AgreementId) -> Answer<'_, Tightening>;
+    /// Holds something of an agreement back, in place of what was held back before.
+    fn put_tightening(&self, id: AgreementId, held: Tightening, at: DateTime<Utc>) -> Answer<'_, ()>;
     /// What was spent under an agreement, also in the period that `at` lies in; `own` is this institution's seat.
     fn spent<'a>(&'a self, agreement: &'a Agreement, own: Seat, at: DateTime<Utc>) -> Answer<'a, Spent>;
     /// The same, told apart by who asked.

@@ -382,6 +382,20 @@ pub enum Problem {
     /// It is no agreement id.
     #[error("is not an agreement id of 64 hexadecimal digits: copy it from `agreement show` of the earlier version")]
     AgreementId,
+    /// A tightening that gives more than the agreement.
+    #[error("is {got}, which is wider than the {agreed} agreed: a tightening only takes away; agree anew for more")]
+    Wider {
+        /// What is agreed.
+        agreed: u64,
+        /// The value found.
+        got: u64,
+    },
+    /// A rule is forbidden that the agreement does not have.
+    #[error("names a result the agreement does not allow anyway: see its [[allow]]")]
+    NotAllowedAnyway,
+    /// It is no protocol with a result.
+    #[error("is not a protocol and a result such as ecdh-oprf:match: correct it")]
+    Rule,
     /// It is no word for a notice.
     #[error("must be a word of 1 to 32 letters, digits, hyphens and underscores: shorten or change it")]
     NoticeWord,

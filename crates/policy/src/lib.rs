@@ -9,6 +9,7 @@
 //! * [`decide`] is a pure function: request, agreement and what is already spent give [`Decision::Permit`] or
 //!   [`Decision::Refuse`]. What no rule allows is refused.
 //! * [`audit`] is the evidence of what happened: a Merkle log, checkpoints both sides sign, receipts.
+//! * [`Tightening`] is what a party holds back of an agreement; the stricter of both sides rules.
 //! * [`diff`] tells two versions apart, in words.
 //! * [`cedar::Engine`] holds the policies of the house, which may forbid more than an agreement does.
 //! * [`summary`] says in plain words what an agreement means for one of its parties.
@@ -40,6 +41,7 @@ mod signed;
 pub mod sketch;
 mod spiffe;
 mod text;
+mod tightening;
 mod time;
 mod words;
 
@@ -68,5 +70,6 @@ pub use padding::Padding;
 pub use signed::{SignedAgreement, State};
 pub use spiffe::{SPIFFE_ID_BYTES_MAX, SpiffeId, TRUST_DOMAIN_BYTES_MAX};
 pub use text::{ColumnName, KindText, Name, Purpose, Text, Title, TypeText, Version};
+pub use tightening::{Rule, Tightening};
 pub use time::Timestamp;
 pub use words::{Chapter, Summary, state_in_words, summary};

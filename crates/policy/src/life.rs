@@ -89,13 +89,17 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Signs a notice as the party whose organisation key this is.
+    /// Signs a notice as the party at `issuer` with `key`: the organisation key the agreement names, or a later one of
+    /// the same institution.
     ///
     /// # Errors
-    /// [`NoticeProblem::NotAParty`] when it is neither's; [`NoticeProblem::OtherAgreement`];
-    /// [`NoticeProblem::KeyUnavailable`] when it cannot sign.
-    pub fn sign(content: NoticeContent, agreement: &Agreement, key: &dyn Signer) -> Result<Self, NoticeProblem> {
-        let issuer = agreement.seat_of_key(&key.verifying_key()).ok_or(NoticeProblem::NotAParty)?;
+    /// [`NoticeProblem::OtherAgreement`]; [`NoticeProblem::KeyUnavailable`] when it cannot sign.
+    pub fn sign(
+        content: NoticeContent,
+        agreement: &Agreement,
+        issuer: Seat,
+        key: &dyn Signer,
+    ) -> Result<Self, NoticeProblem> {
         check_agreement(&content, agreement)?;
         let signature = key.try_sign(Label::AgreementNotice, &[&bytes(&content, &key.verifying_key())]);
         let signature = signature.map_err(|_| NoticeProblem::KeyUnavailable)?;
@@ -161,9 +165,6 @@ pub enum NoticeProblem {
     /// It is about another agreement.
     #[error("the notice is about another agreement")]
     OtherAgreement,
-    /// The key that signs is neither party's.
-    #[error("the notice is not by a party of the agreement")]
-    NotAParty,
     /// Its signature does not fit.
     #[error("the signature of the notice does not verify")]
     Signature,
@@ -202,6 +203,12 @@ pub enum Taken {
 }
 
 impl Life {
+    /// What the last notices of the parties make of it, as they were taken in before.
+    #[must_use]
+    pub const fn restored(last: [Option<NoticeContent>; 2]) -> Self {
+        Self { last }
+    }
+
     /// The last notice of the party at `seat`.
     #[must_use]
     pub const fn last(&self, seat: Seat) -> Option<&NoticeContent> {

@@ -75,6 +75,137 @@ Example:
     },
     /// List the stored agreements and what has been spent of them
     List,
+    /// Approve an agreement as a person it lists, before the institution signs
+    #[command(after_help = "\
+Examples:
+  symbolon agreement approve join.toml --key ada.key
+  symbolon agreement approve \"Overdraft check\" --key ada.key
+
+A person counts once. `symbolon agreement show` tells who has approved.")]
+    Approve {
+        /// The agreement's file, or the id or title of a stored one
+        agreement: String,
+        /// The person's key (`symbolon approver new`)
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Write the approved agreement here instead of into its file
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Hold an agreement: no job starts, running ones end on both sides at once
+    #[command(after_help = "\
+Example:
+  symbolon agreement suspend \"Overdraft check\" --reason audit
+
+It holds as soon as the command returns. The partner's node hears of it at once or when it can be reached. Only the
+party that suspended can resume.")]
+    Suspend(NoticeArgs),
+    /// Take this institution's suspension of an agreement back
+    #[command(after_help = "\
+Example:
+  symbolon agreement resume \"Overdraft check\"")]
+    Resume(NoticeArgs),
+    /// End an agreement for good; running jobs end on both sides at once
+    #[command(after_help = "\
+Example:
+  symbolon agreement revoke \"Overdraft check\" --reason contract-ended --yes
+
+This is final. Results already handed over cannot be called back.")]
+    Revoke {
+        #[command(flatten)]
+        notice: NoticeArgs,
+        /// Do not ask for confirmation
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Hold something of an agreement back, without a new signature; never gives more than agreed
+    #[command(after_help = "\
+Examples:
+  symbolon agreement tighten \"Overdraft check\" --runs-max 3 --intersection-min 200
+  symbolon agreement tighten \"Overdraft check\" --forbid ecdh-oprf:match
+  symbolon agreement tighten \"Overdraft check\" --clear
+
+What is given takes the place of what was held back before. It holds for jobs that start from now on, and for both
+sides: each declares what it holds back, and the stricter value rules.")]
+    Tighten(TightenArgs),
+    /// Tell two versions of an agreement apart, in words
+    #[command(after_help = "\
+Examples:
+  symbolon agreement diff \"Overdraft check\" \"Overdraft check, second\"
+  symbolon agreement diff old.toml new.toml
+
+Each line ends with what it means for this institution: wider, narrower, you get more, you get less, changed.")]
+    Diff {
+        /// The earlier one: a file, or the title or id of a stored agreement
+        old: String,
+        /// The later one
+        new: String,
+    },
+    /// List the versions an agreement belongs to, the latest first
+    #[command(after_help = "\
+Example:
+  symbolon agreement history \"Overdraft check\"")]
+    History {
+        /// The id or title of a stored agreement
+        agreement: String,
+    },
+}
+
+/// `symbolon agreement tighten`
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("held").required(true).multiple(true))]
+pub(crate) struct TightenArgs {
+    /// The id or title of a stored agreement
+    pub(crate) agreement: String,
+    /// Most jobs over the agreement's life
+    #[arg(long, value_name = "COUNT", group = "held")]
+    pub(crate) runs_max: Option<u64>,
+    /// Most rows asked about over the agreement's life
+    #[arg(long, value_name = "COUNT", group = "held")]
+    pub(crate) rows_total_max: Option<u64>,
+    /// Most rows of either table in a job
+    #[arg(long, value_name = "COUNT", group = "held")]
+    pub(crate) rows_max: Option<u64>,
+    /// Fewest matched keys for a result to be handed over
+    #[arg(long, value_name = "COUNT", group = "held")]
+    pub(crate) intersection_min: Option<u64>,
+    /// A result that is not given at present; may be given several times
+    #[arg(long, value_name = "PROTOCOL:RESULT", group = "held")]
+    pub(crate) forbid: Vec<String>,
+    /// Hold nothing back any longer
+    #[arg(long, group = "held", conflicts_with_all = ["runs_max", "rows_total_max", "rows_max", "intersection_min", "forbid"])]
+    pub(crate) clear: bool,
+}
+
+/// `symbolon agreement suspend|resume|revoke`
+#[derive(Debug, clap::Args)]
+pub(crate) struct NoticeArgs {
+    /// The id or title of a stored agreement
+    pub(crate) agreement: String,
+    /// Why, as one word of letters, digits and hyphens; the partner reads it
+    #[arg(long, value_name = "WORD")]
+    pub(crate) reason: Option<String>,
+}
+
+/// `symbolon approver ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApproverCommand {
+    /// Make a person's key and print what a draft lists
+    #[command(after_help = "\
+Example:
+  symbolon approver new \"Ada Lund\" -o ada.key
+
+The person keeps the file; whoever drafts the agreement gets the printed line for --approver.")]
+    New {
+        /// The person's name, as agreements will list it
+        name: String,
+        /// Where to write the key
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
 }
 
 /// `symbolon agreement draft`

@@ -1,6 +1,7 @@
 //! `symbolon agreement ...`
 
 mod draft;
+mod life;
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use symbolon_node::error::Refused;
 use symbolon_node::home::Home;
 use symbolon_node::ops::agreements::{AgreementInput, AgreementView};
 use symbolon_node::store::AgreementState;
-use symbolon_policy::{Agreement, AgreementId, Seat, SignedAgreement};
+use symbolon_policy::{Agreement, AgreementId, NoticeKind, Seat, SignedAgreement};
 
 use super::{Context, read_document, write_document};
 use crate::args::AgreementCommand;
@@ -27,6 +28,17 @@ pub(crate) async fn run(command: AgreementCommand, context: &Context) -> Result<
         AgreementCommand::Send { agreement } => send(&agreement, context).await.map(Some),
         AgreementCommand::Accept { agreement } => accept(&agreement, context).await.map(Some),
         AgreementCommand::List => list(context).await.map(Some),
+        AgreementCommand::Approve { agreement, key, output, yes } => {
+            life::approve(&agreement, &key, output, yes, context).await.map(Some)
+        }
+        AgreementCommand::Suspend(args) => life::notice(NoticeKind::Suspend, args, true, context).await.map(Some),
+        AgreementCommand::Resume(args) => life::notice(NoticeKind::Resume, args, true, context).await.map(Some),
+        AgreementCommand::Revoke { notice, yes } => {
+            life::notice(NoticeKind::Revoke, notice, yes, context).await.map(Some)
+        }
+        AgreementCommand::Tighten(args) => life::tighten(args, context).await.map(Some),
+        AgreementCommand::Diff { old, new } => life::diff(&old, &new, context).await.map(Some),
+        AgreementCommand::History { agreement } => life::history(&agreement, context).await.map(Some),
     }
 }
 
@@ -65,7 +77,7 @@ fn json_of(view: &AgreementView) -> Value {
     json!({
         "id": id(view),
         "title": view.record.title,
-        "state": view.record.state,
+        "state": view.state_word(),
         "peer": view.peer,
         "valid_from": view.valid_from,
         "valid_until": view.valid_until,
@@ -86,7 +98,7 @@ pub(crate) async fn in_force(home: &Home, wanted: Option<&str>) -> Result<Stored
         return Stored::new(home.agreement_show(wanted).await?);
     }
     let views = home.agreement_list().await?;
-    let mut active = views.into_iter().filter(|view| view.record.state == AgreementState::Active);
+    let mut active = views.into_iter().filter(|view| view.state_word() == "active");
     match (active.next(), active.next()) {
         (Some(view), None) => Stored::new(view),
         (Some(_), Some(_)) => Err(Failure::usage("several agreements are in force")
@@ -127,7 +139,9 @@ async fn print(agreement: &str, context: &Context) -> Result<Option<Report>, Fai
 }
 
 async fn show(agreement: &str, context: &Context) -> Result<Report, Failure> {
-    let view = explain(agreement, &context.open().await?).await?;
+    let home = context.open().await?;
+    let view = explain(agreement, &home).await?;
+    let changes = home.agreement_changes(&view.document).await?;
     let chapters: Vec<Value> = view
         .summary
         .chapters
@@ -138,12 +152,25 @@ async fn show(agreement: &str, context: &Context) -> Result<Report, Failure> {
     json["headline"] = json!(view.summary.headline);
     json["summary"] = json!(chapters);
     json["state_words"] = json!(view.state_words);
-    Ok(Report::new(in_words(&view), json))
+    json["standing_words"] = json!(view.standing_words);
+    json["held_back"] = json!(view.held_back);
+    let mut human = in_words(&view);
+    if let Some(changes) = changes {
+        human.push_str(&format!("\nWhat changes against the version it replaces\n{}", life::lines(&changes, "  - ")));
+        json["changes"] = life::json_of_differences(&changes);
+    }
+    Ok(Report::new(human, json))
 }
 
 /// The agreement for people: what it means for this house, how far it has come, what has been spent of it.
 pub(crate) fn in_words(view: &AgreementView) -> String {
     let mut text = format!("{}\nHow far it has come\n  - {}\n", view.summary, view.state_words);
+    if !view.standing_words.is_empty() {
+        text.push_str(&format!("  - {}\n", view.standing_words));
+    }
+    if !view.held_back.is_empty() {
+        text.push_str(&format!("  - Held back here: {}\n", view.held_back.join(" ")));
+    }
     if view.spent.runs > 0 {
         let spent = format!("{} of {} jobs", view.spent.runs, view.runs_max);
         text.push_str(&format!("  - Spent so far: {spent}, {} rows.\n", count(view.spent.rows)));
@@ -235,7 +262,7 @@ async fn list(context: &Context) -> Result<Report, Failure> {
                 id(view)[..16].to_owned(),
                 view.record.title.clone(),
                 view.peer.clone(),
-                view.record.state.to_string(),
+                view.state_word().to_owned(),
                 view.valid_until.clone(),
                 format!("{} of {}", view.spent.runs, view.runs_max),
             ]

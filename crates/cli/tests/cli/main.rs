@@ -5,6 +5,7 @@ mod crash;
 mod disk;
 mod envelope;
 mod journey;
+mod life;
 mod output;
 mod policy;
 mod protect;

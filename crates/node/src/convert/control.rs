@@ -1,7 +1,7 @@
 //! The messages of the control port.
 
-use symbolon_policy::ResultKind;
 use symbolon_policy::cedar::PolicyInfo;
+use symbolon_policy::{NoticeWord, ResultKind, Standing, Tightening};
 use symbolon_psi::Protocol;
 use symbolon_tables::{
     ColumnSpec, ColumnType, CsvOptions, Duplicates, Encoding, Format, KeyKind, KeyPart, QualityReport, TableSpec,
@@ -187,13 +187,41 @@ pub(crate) fn peer(record: &PeerRecord) -> Result<v1::Peer, Error> {
     })
 }
 
-const fn agreement_state(state: AgreementState) -> v1::AgreementState {
-    match state {
-        AgreementState::Draft => v1::AgreementState::Draft,
-        AgreementState::Proposed => v1::AgreementState::Proposed,
-        AgreementState::Signed => v1::AgreementState::Signed,
-        AgreementState::Active => v1::AgreementState::Active,
+const fn agreement_state(view: &AgreementView) -> v1::AgreementState {
+    match (view.record.state, view.standing) {
+        (_, Standing::Revoked { .. }) => v1::AgreementState::Revoked,
+        (AgreementState::Draft, _) => v1::AgreementState::Draft,
+        (AgreementState::Proposed, _) => v1::AgreementState::Proposed,
+        (AgreementState::Signed, _) => v1::AgreementState::Signed,
+        (AgreementState::Active, Standing::Suspended { .. }) => v1::AgreementState::Suspended,
+        (AgreementState::Active, Standing::Expired { .. }) => v1::AgreementState::Expired,
+        (AgreementState::Active, Standing::Superseded { .. }) => v1::AgreementState::Superseded,
+        (AgreementState::Active, Standing::NotYetValid { .. }) => v1::AgreementState::NotYetValid,
+        (AgreementState::Active, Standing::Active) => v1::AgreementState::Active,
+        // What is stored as active has both signatures; one that was changed on the disk is worth nothing.
+        (AgreementState::Active, Standing::Draft | Standing::SignedBy(_)) => v1::AgreementState::Draft,
     }
+}
+
+/// The word of a notice; empty means none.
+pub(crate) fn notice_word(word: &str) -> Result<Option<NoticeWord>, Error> {
+    let remedy = "give a word of 1 to 32 letters, digits, hyphens and underscores, or none";
+    let parse = |word: &str| word.parse().map_err(|_| misuse("the word of the notice cannot be used", remedy));
+    Some(word).filter(|word| !word.is_empty()).map(parse).transpose()
+}
+
+/// The agreement's id and what shall be held back of it.
+pub(crate) fn tightening(request: v1::TightenAgreementRequest) -> Result<(String, Tightening), Error> {
+    let forbidden = Tightening::read_forbidden(&request.forbidden);
+    let remedy = "write protocol and result, at most 64 of them, as in ecdh-oprf:match";
+    let held = Tightening {
+        runs_max: request.runs_max,
+        rows_total_max: request.rows_total_max,
+        rows_max: request.rows_max,
+        intersection_min: request.intersection_min,
+        forbidden: forbidden.map_err(|_| misuse("a result to hold back is none", remedy))?,
+    };
+    Ok((request.id, held))
 }
 
 pub(crate) fn agreement(view: &AgreementView) -> v1::Agreement {
@@ -202,7 +230,7 @@ pub(crate) fn agreement(view: &AgreementView) -> v1::Agreement {
         id: hex::encode(record.id),
         title: record.title.clone(),
         peer: view.peer.clone(),
-        state: agreement_state(record.state).into(),
+        state: agreement_state(view).into(),
         valid_from: view.valid_from.clone(),
         valid_until: view.valid_until.clone(),
         runs_spent: view.spent.runs,
@@ -213,6 +241,8 @@ pub(crate) fn agreement(view: &AgreementView) -> v1::Agreement {
 /// The summary as sentences, each under its chapter's heading.
 pub(crate) fn summary(view: &AgreementView) -> Vec<String> {
     let mut sentences = vec![view.summary.headline.clone(), view.state_words.clone()];
+    sentences.extend(Some(view.standing_words.clone()).filter(|words| !words.is_empty()));
+    sentences.extend(view.held_back.iter().map(|sentence| format!("Held back here: {sentence}")));
     for chapter in &view.summary.chapters {
         sentences.extend(chapter.sentences.iter().map(|sentence| format!("{}: {sentence}", chapter.heading)));
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use symbolon_policy::cedar::JobFacts;
 use symbolon_policy::{
     ColumnName, Digest, Normaliser, Padding, Party, Permit, Purpose, Receiver, Request, ResultKind, Seat,
-    SignedAgreement, Timestamp, Version,
+    SignedAgreement, Spent, Tightening, Timestamp, Version,
 };
 use symbolon_primitives::sign::VerifyingKey;
 use symbolon_psi::{Protocol, Release, Report, Role, SessionSpec, Sid};
@@ -29,9 +29,22 @@ pub(super) struct Deal {
     pub(super) side: Side,
     pub(super) protocol: Protocol,
     pub(super) result: ResultKind,
+    /// What this side holds back, as it was when the job began.
+    pub(super) held: Tightening,
 }
 
 impl Deal {
+    /// Decides from the agreement and what is held back: by this side, and by the other once it has said so.
+    pub(super) fn decide(&self, request: &Request, spent: &Spent, peer: Option<&Tightening>) -> Result<Permit, Error> {
+        let permit = symbolon_policy::decide(request, &self.signed, spent).permit()?;
+        Ok(self.held_with(peer).hold(request, permit, self.signed.agreement(), spent)?)
+    }
+
+    /// What both sides hold back, as far as the other has said it.
+    pub(super) fn held_with(&self, peer: Option<&Tightening>) -> Tightening {
+        peer.map_or_else(|| self.held.clone(), |peer| self.held.with(peer))
+    }
+
     pub(super) const fn own(&self) -> &Party {
         self.signed.agreement().party(self.seat)
     }

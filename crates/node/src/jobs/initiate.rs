@@ -42,6 +42,7 @@ struct Open {
 impl Initiation {
     pub(super) async fn run(self) {
         let Self { run, deal, record } = self;
+        let _watch = run.watch(record.agreement_id);
         let outcome = initiate(&run, Arc::new(deal), record).await;
         run.end(Side::Initiator, outcome, true).await;
     }
@@ -104,7 +105,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
         deal.request(key.verifying_key(), columns, &record.purpose, normaliser, own.declared, timestamp(now)?)?;
     let spent = home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
     // Nothing leaves this house, not even a row count, for what the agreement does not permit.
-    symbolon_policy::decide(&request, &deal.signed, &spent).permit()?;
+    deal.decide(&request, &spent, None)?;
     run.check_overlap(deal, &record, own).await?;
 
     let offer = Offer {
@@ -115,7 +116,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
         result: deal.result,
         columns: columns.clone(),
         purpose: record.purpose.clone(),
-        own: run.declaration(own).await?,
+        own: run.declaration(own, &deal.held).await?,
     };
     let offer = Sealed::<Offer>::offer(offer, key)?;
     send(open, RequestMessage::Offer(offer.to_message())).await?;
@@ -132,9 +133,10 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     job.started_at = Some(now);
     let subject = deal.subject(&job, Some(open.client.channel()), said.posture);
     home.gate().phase(Stage::Accept, &subject).await?;
+    let held = deal.held_with(Some(&said.held));
     let (inputs, alerts) = (own.inputs(said.input), home.settings().alerts);
     let acceptance =
-        Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce: None, at: now };
+        Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce: None, held, at: now };
     let permit = run.take(acceptance).await?;
     check_payload(deal, &permit, answer.content())?;
 

@@ -15,7 +15,7 @@ use v1::exchange_response::Message as ResponseMessage;
 
 use super::PeerStream;
 use super::deal::{Deal, declared_normaliser, timestamp};
-use super::run::{Own, Run, Session, check_party};
+use super::run::{AgreementWatch, Own, Run, Session, check_party};
 use super::sheet::sheet;
 use crate::convert;
 use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
@@ -38,6 +38,7 @@ pub(super) struct Response {
     outbound: mpsc::Sender<v1::ExchangeResponse>,
     /// Whether the store knows the job. An offer that is refused leaves no row.
     recorded: bool,
+    watch: Option<AgreementWatch>,
 }
 
 /// What was agreed before the session.
@@ -54,13 +55,13 @@ struct Accepted {
 impl Response {
     pub(super) fn new(run: Run, stream: PeerStream) -> Self {
         let PeerStream { peer, channel, inbound, outbound } = stream;
-        Self { run, peer, channel, inbound, outbound, recorded: false }
+        Self { run, peer, channel, inbound, outbound, recorded: false, watch: None }
     }
 
     pub(super) async fn run(mut self) {
         let cancel = self.run.tracker.cancel().clone();
         let accepted = cancel.run_until_cancelled(self.accept()).await.unwrap_or(Err(Error::Cancelled));
-        let Self { run, peer, inbound, outbound, recorded, .. } = self;
+        let Self { run, peer, inbound, outbound, recorded, watch, .. } = self;
         let outcome = match accepted {
             Ok(Accepted { job, deal, permit, own, spec, subject, sheet }) => {
                 let inbound = inbound.map(|message| match message {
@@ -79,6 +80,7 @@ impl Response {
             }
         };
         run.end(Side::Responder, outcome, recorded).await;
+        drop(watch);
     }
 
     /// Offer, decision, own table, spending, acceptance, confirmation.
@@ -101,6 +103,7 @@ impl Response {
         self.run.home().gate().phase(Stage::Offer, &subject).await?;
         job = self.run.home().store().create_job(job).await?;
         self.recorded = true;
+        self.watch = Some(self.run.watch(job.agreement_id));
         self.run.trace.protocol(deal.protocol.as_str());
         self.run.state(JobState::Checking).await?;
         let own = self.run.own(&deal, &permit.columns).await?;
@@ -114,10 +117,11 @@ impl Response {
         let subject = deal.subject(&job, Some(self.channel), posture);
         self.run.home().gate().phase(Stage::Accept, &subject).await?;
         let offer_nonce = Some(offer.content().own.nonce);
+        let held = deal.held_with(Some(&offer.content().own.held));
         let inputs = own.inputs(offer.content().own.input);
         let alerts = self.run.home().settings().alerts;
         let acceptance =
-            Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce, at: now };
+            Acceptance { job: job.clone(), request, seat: deal.seat, inputs, alerts, offer_nonce, held, at: now };
         let permit = self.run.take(acceptance).await?;
 
         let (spec, sheet) = self.confirm(&deal, &permit, &offer, &own).await?;
@@ -143,7 +147,7 @@ impl Response {
             Role::Sender => convert::length_u32(convert::payload_layout(&permit.columns)?.width())?,
             Role::Receiver => 0,
         };
-        let answer = Answer { payload_bytes, own: self.run.declaration(own).await? };
+        let answer = Answer { payload_bytes, own: self.run.declaration(own, &deal.held).await? };
         let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation())?;
         let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
         self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;
@@ -167,7 +171,9 @@ impl Response {
         check_normaliser(signed.agreement())?;
         let own = home.keys().organisation_public();
         let seat = signed.agreement().seat_of_key(&own).ok_or(Refused::NotAParty)?;
-        let deal = Deal { signed, seat, side: Side::Responder, protocol: offer.protocol, result: offer.result };
+        home.agreement_now(*signed.id().as_bytes()).await?.may_start()?;
+        let held = home.store().tightening(*signed.id().as_bytes()).await?;
+        let deal = Deal { signed, seat, side: Side::Responder, protocol: offer.protocol, result: offer.result, held };
         if deal.other().organisation_key != offer.initiator {
             return Err(PeerMisbehaved::WrongInstitution.into());
         }
@@ -180,7 +186,7 @@ impl Response {
         let now = home.clock().now();
         let spent = home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
         let request = request(deal, offer, now)?;
-        Ok(symbolon_policy::decide(&request, &deal.signed, &spent).permit()?)
+        deal.decide(&request, &spent, Some(&offer.own.held))
     }
 
     fn record(&self, deal: &Deal, offer: &Offer) -> JobRecord {

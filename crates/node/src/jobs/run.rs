@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use symbolon_policy::audit::Entry;
 use symbolon_policy::sketch::InputMark;
-use symbolon_policy::{Column, Permit, check_own_rows};
+use symbolon_policy::{Column, Permit, Tightening, check_own_rows};
 use symbolon_primitives::secret::Seed;
 use symbolon_psi::{ItemSet, Limits, Party, ReceiverInput, Role, SenderInput, SessionSpec};
 use symbolon_tables::{Keyed, PayloadLayout};
@@ -27,11 +27,24 @@ use crate::ops::blocking;
 use crate::session::handshake::{Declaration, Fit};
 use crate::session::{Bounds, Inbound, InboxLimits, Link, Outbound, Surroundings, drive};
 use crate::status::{incident, peer_word};
-use crate::store::{Failure, JobEnd, JobInputs, JobRecord, JobState, Side, TableRecord};
+use crate::store::{AgreementId, Failure, JobEnd, JobInputs, JobRecord, JobState, Side, TableRecord};
 use crate::telemetry::{JobTrace, Running};
 
 /// How long a side that gives up before the session waits for its last message to leave.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How often a running job's agreement is read anew.
+const AGREEMENT_PERIOD: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// Ends with the job.
+#[derive(Debug)]
+pub(super) struct AgreementWatch(tokio::task::JoinHandle<()>);
+
+impl Drop for AgreementWatch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 /// A job under way.
 #[derive(Debug)]
@@ -96,6 +109,22 @@ impl Run {
         Ok(())
     }
 
+    /// Looks after the agreement while the job is prepared, where the gate asks only at the phases: when the agreement is
+    /// suspended, revoked or expires, also by another process, the job ends.
+    pub(super) fn watch(&self, agreement: AgreementId) -> AgreementWatch {
+        let (home, tracker) = (self.home().clone(), Arc::clone(&self.tracker));
+        AgreementWatch(tokio::spawn(async move {
+            while !tracker.is_final() {
+                match home.agreement_now(agreement).await.and_then(|now| now.may_go_on()) {
+                    Err(Error::Refused(Refused::Decision(reason))) => return tracker.end(reason),
+                    Err(error) => tracing::warn!(reason = error.reason(), "the agreement of a job cannot be read"),
+                    Ok(()) => {}
+                }
+                tokio::time::sleep(AGREEMENT_PERIOD).await;
+            }
+        }))
+    }
+
     /// Waits for `work` unless the job is cancelled first.
     pub(super) async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         self.tracker.cancel().run_until_cancelled(work).await.unwrap_or(Err(Error::Cancelled))
@@ -146,7 +175,7 @@ impl Run {
     }
 
     /// What this side declares in the handshake.
-    pub(super) async fn declaration(&self, own: &Own) -> Result<Declaration, Error> {
+    pub(super) async fn declaration(&self, own: &Own, held: &Tightening) -> Result<Declaration, Error> {
         let mut nonce = [0_u8; 32];
         getrandom::fill(&mut nonce).map_err(|_| Environment::Entropy)?;
         Ok(Declaration {
@@ -156,6 +185,7 @@ impl Run {
             nonce,
             time: self.home().clock().now(),
             frame_bytes_max: convert::length_u32(self.home().settings().limits.frame_bytes_max)?,
+            held: held.clone(),
             posture: Some(self.home().gate().posture().await?),
             input: Some(own.commitment),
         })
@@ -269,6 +299,7 @@ impl Run {
     fn farewell(&self, error: &Error) -> Outbound {
         let reason = match error {
             Error::Cancelled if self.jobs.0.stop.is_cancelled() => Error::Interrupted.reason(),
+            Error::Cancelled => self.tracker.ended().map_or("CANCELLED", symbolon_policy::Reason::label),
             error => peer_word(error),
         };
         Outbound::Abort { reason, incident: self.incident.clone() }
@@ -288,6 +319,7 @@ impl Run {
     pub(super) async fn end(self, side: Side, outcome: Result<Done, Error>, recorded: bool) {
         let id = self.tracker.id();
         let now = self.home().clock().now();
+        let outcome = outcome.map_err(|error| self.cause(error));
         let outcome = self.record_end(side, outcome, recorded).await;
         let (state, end, writer) = match outcome {
             Ok(done) => (JobState::Done, JobEnd::Done(done.record), done.writer),
@@ -329,6 +361,15 @@ impl Run {
         self.jobs.forget(id);
     }
 
+    /// What ended a job that was cancelled: the node that stops, the agreement, or the operator.
+    fn cause(&self, error: Error) -> Error {
+        match (error, self.tracker.ended()) {
+            (Error::Cancelled, _) if self.jobs.0.stop.is_cancelled() => Error::Interrupted,
+            (Error::Cancelled, Some(reason)) => reason.clone().into(),
+            (error, _) => error,
+        }
+    }
+
     /// Puts the end into the evidence log: one entry, however the job ended. A result that cannot be recorded is not
     /// given.
     async fn record_end(&self, side: Side, outcome: Result<Done, Error>, recorded: bool) -> Result<Done, Error> {
@@ -364,8 +405,6 @@ impl Run {
     }
 
     fn failed(&self, side: Side, error: Error) -> (JobState, JobEnd) {
-        let stopping = self.jobs.0.stop.is_cancelled();
-        let error = if stopping && matches!(error, Error::Cancelled) { Error::Interrupted } else { error };
         let reason = failure_reason(&error);
         let (job, side, incident) = (self.tracker.id(), side.as_str(), &self.incident);
         tracing::warn!(%job, side, %incident, reason, %error, "job ended without a result");

@@ -102,6 +102,7 @@ impl Scene {
                 nonce: [nonce; 32],
                 time: home.clock().now(),
                 frame_bytes_max: 1 << 20,
+                held: symbolon_policy::Tightening::default(),
                 posture: None,
                 input: None,
             },

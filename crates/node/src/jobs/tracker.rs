@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use symbolon_policy::Reason;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +65,8 @@ pub(super) struct Tracker {
     clock: Arc<dyn Clock>,
     /// When the session began.
     began: std::sync::OnceLock<Instant>,
+    /// Why the agreement no longer lets it go on.
+    ended: std::sync::OnceLock<Reason>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -77,6 +80,7 @@ impl Tracker {
             bytes_total: AtomicU64::new(0),
             clock,
             began: std::sync::OnceLock::new(),
+            ended: std::sync::OnceLock::new(),
             _slot: slot,
         }
     }
@@ -87,6 +91,21 @@ impl Tracker {
 
     pub(super) const fn cancel(&self) -> &CancellationToken {
         &self.cancel
+    }
+
+    /// Ends the job because the agreement no longer lets it go on.
+    pub(super) fn end(&self, reason: Reason) {
+        self.ended.get_or_init(|| reason);
+        self.cancel.cancel();
+    }
+
+    /// Why the agreement ended it.
+    pub(super) fn ended(&self) -> Option<&Reason> {
+        self.ended.get()
+    }
+
+    pub(super) fn is_final(&self) -> bool {
+        self.state.borrow().0.is_final()
     }
 
     pub(super) const fn session(&self) -> &watch::Sender<SessionProgress> {

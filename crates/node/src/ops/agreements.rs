@@ -3,16 +3,17 @@
 //! A document is kept byte for byte as it came; approvals and a signature of ours are appended to it. What a stored document is worth
 //! is decided each time from its signatures, never from the state column alone.
 
-use symbolon_policy::{Agreement, ColumnUse, Digest, Party, Seat, SignedAgreement, Spent, State, Summary};
+use symbolon_policy::audit::Entry;
+use symbolon_policy::{Agreement, ColumnUse, Digest, Party, Seat, SignedAgreement, Spent, Standing, State, Summary};
 use symbolon_tables::{ColumnType, KeyKind};
 
 use super::{by_prefix, text_of};
 use crate::client;
 use crate::error::{Error, PeerMisbehaved, Refused};
 use crate::home::Home;
-use crate::store::{AgreementRecord, AgreementState, PeerRecord, TableRecord};
+use crate::store::{AgreementLife, AgreementRecord, AgreementState, PeerRecord, TableRecord};
 
-const NO_SUCH_AGREEMENT: Error =
+pub(super) const NO_SUCH_AGREEMENT: Error =
     Error::NotFound { what: "agreement", remedy: "give an id, or its first digits, as `agreement list` shows it" };
 
 /// An agreement given as a document or by the id of a stored one.
@@ -71,8 +72,25 @@ pub struct AgreementView {
     pub document: String,
     /// Who has signed, as a sentence.
     pub state_words: String,
+    /// What it is worth at this moment.
+    pub standing: Standing,
+    /// That, with who and why, as a sentence; empty before both have signed.
+    pub standing_words: String,
+    /// What this institution holds back of it, a sentence each.
+    pub held_back: Vec<String>,
     /// What it means for this institution, in words.
     pub summary: Summary,
+}
+
+impl AgreementView {
+    /// How far the agreement is, in a word: that of its signatures until both have signed, then that of its standing.
+    #[must_use]
+    pub const fn state_word(&self) -> &'static str {
+        match (self.record.state, self.standing) {
+            (AgreementState::Active, standing) | (_, standing @ Standing::Revoked { .. }) => standing.as_str(),
+            (state, _) => state.as_str(),
+        }
+    }
 }
 
 impl Home {
@@ -87,7 +105,8 @@ impl Home {
         let text = self.with_stored_signatures(text_of(&document)?).await?;
         let mut signed = SignedAgreement::from_toml(&text)?;
         let (seat, _) = self.check_terms(signed.agreement()).await?;
-        let text = if signed.signature(seat).is_some() {
+        let signed_before = signed.signature(seat).is_some();
+        let text = if signed_before {
             signed.check_approvals(seat)?;
             text
         } else {
@@ -96,6 +115,10 @@ impl Home {
             append_blocks(&text, &before, &signed)?
         };
         let record = self.store_document(&text, seat).await?;
+        if !signed_before {
+            let entry = Entry::new(self.clock().now(), "agreement_signed").hash("agreement", &record.id);
+            self.evidence().append(entry.word("state", record.state.as_str())).await?;
+        }
         Ok(Signed { document: record.document.clone(), record })
     }
 
@@ -248,14 +271,14 @@ impl Home {
         Ok((text, signed, seat))
     }
 
-    async fn resolve(&self, input: AgreementInput) -> Result<Vec<u8>, Error> {
+    pub(super) async fn resolve(&self, input: AgreementInput) -> Result<Vec<u8>, Error> {
         match input {
             AgreementInput::Document(document) => Ok(document),
             AgreementInput::Id(id) => Ok(self.find_agreement(&id).await?.document),
         }
     }
 
-    async fn find_agreement(&self, id: &str) -> Result<AgreementRecord, Error> {
+    pub(super) async fn find_agreement(&self, id: &str) -> Result<AgreementRecord, Error> {
         let mut records = self.store().agreements().await?;
         if let Some(position) = records.iter().position(|record| record.title == id) {
             return Ok(records.swap_remove(position));
@@ -270,12 +293,12 @@ impl Home {
         self.store().peer_by_key(key).await?.ok_or_else(|| Refused::UnknownPeer.into())
     }
 
-    fn own_seat(&self, agreement: &Agreement) -> Result<Seat, Error> {
+    pub(super) fn own_seat(&self, agreement: &Agreement) -> Result<Seat, Error> {
         agreement.seat_of_key(&self.keys().organisation_public()).ok_or_else(|| Refused::NotAParty.into())
     }
 
     /// Checks what we can answer for before our signature stands under it.
-    async fn check_terms(&self, agreement: &Agreement) -> Result<(Seat, PeerRecord), Error> {
+    pub(super) async fn check_terms(&self, agreement: &Agreement) -> Result<(Seat, PeerRecord), Error> {
         let seat = self.own_seat(agreement)?;
         let (own, other) = (agreement.party(seat), agreement.party(seat.other()));
         let peer = self.known_peer(other.organisation_key.to_bytes()).await?;
@@ -283,12 +306,13 @@ impl Home {
             return Err(Refused::PinDiffers.into());
         }
         check_normaliser(agreement)?;
+        self.check_replaced(agreement).await?;
         check_own_side(own, &self.table_show(own.table.as_str()).await?)?;
         Ok((seat, peer))
     }
 
     /// The document, with the approvals and signatures that a stored copy of the same agreement has and it has not.
-    async fn with_stored_signatures(&self, text: &str) -> Result<String, Error> {
+    pub(super) async fn with_stored_signatures(&self, text: &str) -> Result<String, Error> {
         let signed = SignedAgreement::from_toml(text)?;
         match self.store().agreement(*signed.id().as_bytes()).await? {
             Some(stored) => merged(text, &signed, &stored),
@@ -298,7 +322,7 @@ impl Home {
 
     /// Stores a document. What another process has stored meanwhile is kept with it: nothing that was approved or
     /// signed gets lost.
-    async fn store_document(&self, text: &str, seat: Seat) -> Result<AgreementRecord, Error> {
+    pub(super) async fn store_document(&self, text: &str, seat: Seat) -> Result<AgreementRecord, Error> {
         let signed = SignedAgreement::from_toml(text)?;
         loop {
             let stored = self.store().agreement(*signed.id().as_bytes()).await?;
@@ -324,15 +348,21 @@ impl Home {
             title: agreement.terms().title.as_str().to_owned(),
             peer_key: agreement.party(seat.other()).organisation_key.to_bytes(),
             document: text.as_bytes().to_vec(),
+            replaces: agreement.terms().optional.replaces.map(|id| *id.as_bytes()),
             received_at: now,
             changed_at: now,
         }
     }
 
-    async fn view(&self, record: AgreementRecord) -> Result<AgreementView, Error> {
+    pub(super) async fn view(&self, record: AgreementRecord) -> Result<AgreementView, Error> {
         let document = text_of(&record.document)?.to_owned();
-        let signed = SignedAgreement::from_toml(&document)?;
-        let agreement = signed.agreement();
+        let stored = self.store().agreement_life(record.id).await?;
+        // What is only explained may be another copy of what is stored.
+        let (notices, superseded_by) =
+            stored.map_or_else(Default::default, |stored| (stored.notices, stored.superseded_by));
+        let stored = AgreementLife { record, notices, superseded_by };
+        let now = super::life::at(&stored, super::node::timestamp(self.clock().now())?)?;
+        let agreement = now.signed.agreement();
         let seat = self.own_seat(agreement)?;
         let terms = agreement.terms();
         Ok(AgreementView {
@@ -343,10 +373,13 @@ impl Home {
             rows_total_max: terms.rows_total_max,
             valid_from: terms.valid_from.to_string(),
             valid_until: terms.valid_until.to_string(),
-            state_words: symbolon_policy::state_in_words(&signed),
+            state_words: symbolon_policy::state_in_words(&now.signed),
+            standing: now.standing,
+            standing_words: symbolon_policy::standing_in_words(&now.signed, &now.life, now.standing),
+            held_back: self.store().tightening(stored.record.id).await?.in_words(),
             summary: symbolon_policy::summary(agreement, seat),
             document,
-            record,
+            record: stored.record,
         })
     }
 }
@@ -423,7 +456,7 @@ fn merged(text: &str, signed: &SignedAgreement, stored: &AgreementRecord) -> Res
 
 /// Appends to the document `text`, which reads as `before`, what `after` has more, so that comments and order stay as
 /// people wrote them.
-fn append_blocks(text: &str, before: &SignedAgreement, after: &SignedAgreement) -> Result<String, Error> {
+pub(super) fn append_blocks(text: &str, before: &SignedAgreement, after: &SignedAgreement) -> Result<String, Error> {
     let blocks = after.blocks_missing_in(before);
     if blocks.is_empty() {
         return Ok(text.to_owned());

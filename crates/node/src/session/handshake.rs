@@ -30,7 +30,7 @@
 use chrono::{DateTime, Utc};
 use prost::Message;
 use sha2::{Digest, Sha256};
-use symbolon_policy::{AgreementId, ResultKind};
+use symbolon_policy::{AgreementId, ResultKind, Tightening};
 use symbolon_primitives::hash::lp;
 use symbolon_primitives::kdf::Label;
 use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
@@ -67,6 +67,8 @@ pub struct Declaration {
     pub posture: Option<Posture>,
     /// The commitment to its input, equal for equal inputs under one agreement; a node of an earlier release has none.
     pub input: Option<[u8; 32]>,
+    /// What this side holds back of the agreement.
+    pub held: Tightening,
 }
 
 /// What the initiator asks for.

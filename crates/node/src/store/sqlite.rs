@@ -10,12 +10,12 @@ use sqlx::{SqlSafeStr, SqlitePool};
 use symbolon_policy::budget::Spent;
 use symbolon_policy::probing::Finding;
 use symbolon_policy::sketch::{InputMark, Overlap};
-use symbolon_policy::{Agreement, Seat};
+use symbolon_policy::{Agreement, Seat, Tightening};
 
 use super::{
-    Acceptance, Accepted, AgreementId, AgreementRecord, AgreementState, AlertRecord, Answer, DecisionRecord, JobEnd,
-    JobId, JobRecord, JobState, OwnCheckpoint, PeerCheckpoint, PeerRecord, PostureRecord, ReceiptRecord, ResultRecord,
-    SeenHead, SpentBySide, Store, TableRecord,
+    Acceptance, Accepted, AgreementId, AgreementLife, AgreementRecord, AgreementState, AlertRecord, Answer,
+    DecisionRecord, JobEnd, JobId, JobRecord, JobState, NoticeRecord, OwnCheckpoint, PeerCheckpoint, PeerRecord,
+    PostureRecord, ReceiptRecord, ResultRecord, SeenHead, SpentBySide, Store, TableRecord,
 };
 use crate::error::{Environment, Error};
 use crate::files;
@@ -25,6 +25,7 @@ mod decisions;
 mod evidence;
 mod job_keys;
 mod jobs;
+mod life;
 mod rows;
 
 /// How long a writer waits for another one; every write transaction is short.
@@ -34,6 +35,7 @@ const CONNECTIONS_MAX: u32 = 4;
 /// The migrations in order. A released one is never edited; a change is a further one.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../../migrations/0001_initial.sql")),
+    (2, "agreements", include_str!("../../migrations/0002_agreements.sql")),
     (3, "budgets", include_str!("../../migrations/0003_budgets.sql")),
     (4, "evidence", include_str!("../../migrations/0004_evidence.sql")),
     (6, "at rest", include_str!("../../migrations/0006_at_rest.sql")),
@@ -147,8 +149,8 @@ impl SqliteStore {
     async fn swap_agreement(&self, agreement: AgreementRecord, before: Option<Vec<u8>>) -> Result<bool, Error> {
         let sql = match before {
             None => {
-                "INSERT INTO agreements (id, state, document, changed_at, title, peer_key, received_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING"
+                "INSERT INTO agreements (id, state, document, changed_at, title, peer_key, received_at, replaces)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING"
             }
             Some(_) => {
                 "UPDATE agreements SET state = $2, document = $3, changed_at = $4 WHERE id = $1 AND document = $5"
@@ -160,7 +162,8 @@ impl SqliteStore {
             None => query
                 .bind(agreement.title)
                 .bind(agreement.peer_key.to_vec())
-                .bind(agreement.received_at.timestamp_millis()),
+                .bind(agreement.received_at.timestamp_millis())
+                .bind(agreement.replaces.map(|id| id.to_vec())),
             Some(before) => query.bind(before),
         };
         Ok(query.execute(&self.pool).await?.rows_affected() == 1)
@@ -242,6 +245,30 @@ impl Store for SqliteStore {
 
     fn agreements(&self) -> Answer<'_, Vec<AgreementRecord>> {
         Box::pin(self.agreements())
+    }
+
+    fn agreement_life(&self, id: AgreementId) -> Answer<'_, Option<AgreementLife>> {
+        Box::pin(async move { life::read(&mut *self.pool.acquire().await?, id).await })
+    }
+
+    fn add_notice(&self, notice: NoticeRecord) -> Answer<'_, bool> {
+        Box::pin(self.add_notice(notice))
+    }
+
+    fn undelivered_notices(&self) -> Answer<'_, Vec<([u8; 32], NoticeRecord)>> {
+        Box::pin(self.undelivered_notices())
+    }
+
+    fn notice_delivered(&self, id: AgreementId, sequence: u64, at: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(self.notice_delivered(id, sequence, at))
+    }
+
+    fn tightening(&self, id: AgreementId) -> Answer<'_, Tightening> {
+        Box::pin(self.tightening(id))
+    }
+
+    fn put_tightening(&self, id: AgreementId, held: Tightening, at: DateTime<Utc>) -> Answer<'_, ()> {
+        Box::pin(self.put_tightening(id, held, at))
     }
 
     fn spent<'a>(&'a self, agreement: &'a Agreement, own: Seat, at: DateTime<Utc>) -> Answer<'a, Spent> {

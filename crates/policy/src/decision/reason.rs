@@ -70,6 +70,14 @@ pub enum Reason {
         /// The result asked for.
         result: ResultKind,
     },
+    /// A party holds the result back.
+    #[error(
+        "a party holds the result \"{result}\" with this protocol back at present: ask for another, or ask that party"
+    )]
+    ResultHeldBack {
+        /// The result asked for.
+        result: ResultKind,
+    },
     /// The result may not go there.
     #[error("the agreement does not give this result to this receiver: see `to` in its [[allow]], or agree anew")]
     ReceiverNotAllowed,
@@ -297,6 +305,7 @@ impl Reason {
             Self::InitiatorUnknown => "INITIATOR_UNKNOWN",
             Self::ProtocolNotAllowed { .. } => "PROTOCOL_NOT_ALLOWED",
             Self::ResultNotAllowed { .. } => "RESULT_NOT_ALLOWED",
+            Self::ResultHeldBack { .. } => "RESULT_HELD_BACK",
             Self::ReceiverNotAllowed => "RECEIVER_NOT_ALLOWED",
             Self::PurposeDiffers => "PURPOSE_DIFFERS",
             Self::NormaliserVersionDiffers => "NORMALISER_VERSION_DIFFERS",

@@ -1,7 +1,7 @@
 use NoticeKind::{Resume, Revoke, Suspend};
 
 use super::*;
-use crate::fixtures::{active, bank_key, bureau_key, draft, key};
+use crate::fixtures::{active, bank_key, bureau_key, draft};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -14,8 +14,8 @@ fn now() -> Timestamp {
 /// A notice as it would be given next.
 fn give(life: &Life, seat: Seat, kind: NoticeKind) -> Result<Notice, NoticeProblem> {
     let key = if seat == Seat::First { bank_key() } else { bureau_key() };
-    let content = life.next(seat, active().id(), kind, Some("audit-7".parse().unwrap()), now())?;
-    Notice::sign(content, active().agreement(), &key)
+    let content = life.next(seat, active().id(), kind, "audit-7".parse().ok(), now())?;
+    Notice::sign(content, active().agreement(), seat, &key)
 }
 
 fn said(steps: &[(Seat, NoticeKind)]) -> Life {
@@ -66,7 +66,8 @@ fn what_a_party_may_not_say_is_refused() {
 #[test]
 fn the_clock_and_a_later_version_end_it_too() {
     let none = Life::default();
-    let later = Some(AgreementId::from_bytes([9; 32]));
+    let by = AgreementId::from_bytes([9; 32]);
+    let later = Some(by);
     let standing_at = |time: &str| standing(&active(), &none, None, at(time));
     let (from, until) = (at("2026-10-01T00:00:00Z"), at("2027-01-01T00:00:00Z"));
     assert_eq!(standing_at("2026-09-30T23:59:59Z"), Standing::NotYetValid { from });
@@ -74,7 +75,7 @@ fn the_clock_and_a_later_version_end_it_too() {
     assert_eq!(standing_at("2026-12-31T23:59:59Z"), Standing::Active);
     assert_eq!(standing_at("2027-01-01T00:00:00Z"), Standing::Expired { until });
     let superseded = standing(&active(), &none, later, now());
-    assert_eq!(superseded, Standing::Superseded { by: later.unwrap() });
+    assert_eq!(superseded, Standing::Superseded { by });
     // A suspension also holds the jobs that a superseded version still covers.
     let suspended = said(&[(Seat::First, Suspend)]);
     assert_eq!(standing(&active(), &suspended, later, now()), Standing::Suspended { by: Seat::First });
@@ -121,7 +122,7 @@ fn old_notices_change_nothing() {
     // The same number with another content, and a later number with an earlier time.
     let other = |sequence, time| {
         let content = NoticeContent { kind: Suspend, sequence, time, ..resume.content().clone() };
-        Notice::sign(content, active().agreement(), &bureau_key()).unwrap()
+        Notice::sign(content, active().agreement(), Seat::Second, &bureau_key()).unwrap()
     };
     assert_eq!(life.take(&other(2, now())).unwrap_err(), NoticeProblem::Old);
     assert_eq!(life.take(&other(3, at("2026-11-01T11:59:59Z"))).unwrap_err(), NoticeProblem::Old);
@@ -156,7 +157,7 @@ fn a_notice_holds_for_its_content_its_agreement_and_its_giver() {
         NoticeContent { kind: Revoke, ..content.clone() },
         NoticeContent { sequence: 2, ..content.clone() },
         NoticeContent { time: at("2026-11-01T12:00:01Z"), ..content.clone() },
-        NoticeContent { word: None, ..content.clone() },
+        NoticeContent { word: None, ..content },
     ];
     for content in forged {
         assert_eq!(receive(content, signature, Seat::First, &bank).unwrap_err(), NoticeProblem::Signature);
@@ -164,9 +165,10 @@ fn a_notice_holds_for_its_content_its_agreement_and_its_giver() {
     let bureau = bureau_key().verifying_key();
     let wrong_party = receive(content.clone(), signature, Seat::Second, &bureau).unwrap_err();
     assert_eq!(wrong_party, NoticeProblem::Signature);
-    let elsewhere = NoticeContent { agreement_id: AgreementId::from_bytes([1; 32]), ..content.clone() };
-    assert_eq!(receive(elsewhere, signature, Seat::First, &bank).unwrap_err(), NoticeProblem::OtherAgreement);
-    assert_eq!(Notice::sign(content, &agreement, &key(3)).unwrap_err(), NoticeProblem::NotAParty);
+    let elsewhere = NoticeContent { agreement_id: AgreementId::from_bytes([1; 32]), ..content };
+    assert_eq!(receive(elsewhere.clone(), signature, Seat::First, &bank).unwrap_err(), NoticeProblem::OtherAgreement);
+    let other = Notice::sign(elsewhere, &agreement, Seat::First, &bank_key()).unwrap_err();
+    assert_eq!(other, NoticeProblem::OtherAgreement);
 }
 
 #[test]

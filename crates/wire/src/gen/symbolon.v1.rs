@@ -108,6 +108,38 @@ pub struct ReturnSignatureResponse {
     #[prost(bytes = "vec", tag = "1")]
     pub agreement_id: ::prost::alloc::vec::Vec<u8>,
 }
+/// AgreementNotice is what a party says about an agreement, signed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementNotice {
+    /// SHA-256 over the canonical form of the agreement.
+    #[prost(bytes = "vec", tag = "1")]
+    pub agreement_id: ::prost::alloc::vec::Vec<u8>,
+    /// "suspend", "resume" or "revoke".
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// Number among the party's notices on this agreement, from 1. One that is not above the last is refused.
+    #[prost(uint64, tag = "3")]
+    pub sequence: u64,
+    /// When it was given, seconds since 1970-01-01 UTC; never before an earlier one.
+    #[prost(int64, tag = "4")]
+    pub time_unix_seconds: i64,
+    /// Why, as a word of at most 32 letters, digits, hyphens and underscores; empty when the party does not say.
+    #[prost(string, tag = "5")]
+    pub word: ::prost::alloc::string::String,
+    /// Ed25519 signature of the party's organisation key over the fields above and that key.
+    #[prost(bytes = "vec", tag = "6")]
+    pub signature: ::prost::alloc::vec::Vec<u8>,
+}
+/// NotifyAgreementRequest carries a notice of the caller.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotifyAgreementRequest {
+    /// The notice.
+    #[prost(message, optional, tag = "1")]
+    pub notice: ::core::option::Option<AgreementNotice>,
+}
+/// NotifyAgreementResponse says that the notice was taken and holds, or was known already.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NotifyAgreementResponse {}
 /// ExchangeRequest is one message of the side that starts the job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExchangeRequest {
@@ -168,6 +200,25 @@ pub mod exchange_response {
         #[prost(message, tag = "10")]
         Evidence(super::JobEvidence),
     }
+}
+/// HeldBack is what a side holds back of the agreement at present. Both sides apply the stricter of both.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HeldBack {
+    /// The most jobs over the agreement's life.
+    #[prost(uint64, optional, tag = "1")]
+    pub runs_max: ::core::option::Option<u64>,
+    /// The most rows asked about over the agreement's life.
+    #[prost(uint64, optional, tag = "2")]
+    pub rows_total_max: ::core::option::Option<u64>,
+    /// The most rows of either table in a job, before they are rounded up.
+    #[prost(uint64, optional, tag = "3")]
+    pub rows_max: ::core::option::Option<u64>,
+    /// The fewest common keys for which a result is handed over.
+    #[prost(uint64, optional, tag = "4")]
+    pub intersection_min: ::core::option::Option<u64>,
+    /// Results not given at present, at most 64, e.g. "ecdh-oprf:match".
+    #[prost(string, repeated, tag = "5")]
+    pub forbidden: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// JobOffer is the signed first message of a job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -231,6 +282,9 @@ pub struct JobOfferBody {
     /// inputs can be counted, and nothing else. Empty from an earlier release.
     #[prost(bytes = "vec", tag = "20")]
     pub input_commitment: ::prost::alloc::vec::Vec<u8>,
+    /// What the initiator holds back; nothing when it is not given.
+    #[prost(message, optional, tag = "21")]
+    pub held_back: ::core::option::Option<HeldBack>,
 }
 /// JobAccept is the signed answer to a JobOffer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -278,6 +332,9 @@ pub struct JobAcceptBody {
     /// Commitment to the responder's input, 32 bytes, as in JobOfferBody.
     #[prost(bytes = "vec", tag = "20")]
     pub input_commitment: ::prost::alloc::vec::Vec<u8>,
+    /// What the responder holds back; nothing when it is not given.
+    #[prost(message, optional, tag = "21")]
+    pub held_back: ::core::option::Option<HeldBack>,
 }
 /// JobConfirm shows that the initiator derived the same session id.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -562,6 +619,34 @@ pub mod exchange_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// NotifyAgreement tells that the caller suspends, resumes or revokes an agreement. It holds at once, also for running
+        /// jobs.
+        pub async fn notify_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NotifyAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NotifyAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ExchangeService/NotifyAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ExchangeService", "NotifyAgreement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Exchange runs one job: offer, accept, confirm, then frames both ways.
         pub async fn exchange(
             &mut self,
@@ -626,6 +711,15 @@ pub mod exchange_service_server {
             request: tonic::Request<super::ReturnSignatureRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ReturnSignatureResponse>,
+            tonic::Status,
+        >;
+        /// NotifyAgreement tells that the caller suspends, resumes or revokes an agreement. It holds at once, also for running
+        /// jobs.
+        async fn notify_agreement(
+            &self,
+            request: tonic::Request<super::NotifyAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NotifyAgreementResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the Exchange method.
@@ -882,6 +976,52 @@ pub mod exchange_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReturnSignatureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ExchangeService/NotifyAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct NotifyAgreementSvc<T: ExchangeService>(pub Arc<T>);
+                    impl<
+                        T: ExchangeService,
+                    > tonic::server::UnaryService<super::NotifyAgreementRequest>
+                    for NotifyAgreementSvc<T> {
+                        type Response = super::NotifyAgreementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::NotifyAgreementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExchangeService>::notify_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NotifyAgreementSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -1460,6 +1600,139 @@ pub struct AckAlertResponse {
     #[prost(message, optional, tag = "1")]
     pub alert: ::core::option::Option<Alert>,
 }
+/// ApproveAgreementRequest carries an agreement with approvals.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApproveAgreementRequest {
+    /// The TOML document, with at least one approval of a person it lists.
+    #[prost(string, tag = "1")]
+    pub document: ::prost::alloc::string::String,
+}
+/// ApproveAgreementResponse returns the agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ApproveAgreementResponse {
+    /// The agreement as stored.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Agreement>,
+    /// The TOML document with all approvals and signatures this node holds.
+    #[prost(string, tag = "2")]
+    pub document: ::prost::alloc::string::String,
+}
+/// SuspendAgreementRequest names the agreement to hold.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendAgreementRequest {
+    /// Its id, hexadecimal; enough leading digits to be unique suffice.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Why, as a word of at most 32 letters, digits, hyphens and underscores. The other party reads it; may be empty.
+    #[prost(string, tag = "2")]
+    pub word: ::prost::alloc::string::String,
+}
+/// SuspendAgreementResponse returns the agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SuspendAgreementResponse {
+    /// The agreement as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Agreement>,
+    /// Whether the other party's node has the notice; else it is handed over when that node can be reached.
+    #[prost(bool, tag = "2")]
+    pub delivered: bool,
+}
+/// ResumeAgreementRequest names the agreement to resume.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeAgreementRequest {
+    /// Its id, hexadecimal; enough leading digits to be unique suffice.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Why, as for SuspendAgreement.
+    #[prost(string, tag = "2")]
+    pub word: ::prost::alloc::string::String,
+}
+/// ResumeAgreementResponse returns the agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResumeAgreementResponse {
+    /// The agreement as it is now; still suspended when the other party suspended too.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Agreement>,
+    /// Whether the other party's node has the notice.
+    #[prost(bool, tag = "2")]
+    pub delivered: bool,
+}
+/// RevokeAgreementRequest names the agreement to end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeAgreementRequest {
+    /// Its id, hexadecimal; enough leading digits to be unique suffice.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Why, as for SuspendAgreement.
+    #[prost(string, tag = "2")]
+    pub word: ::prost::alloc::string::String,
+}
+/// RevokeAgreementResponse returns the agreement.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokeAgreementResponse {
+    /// The agreement as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub agreement: ::core::option::Option<Agreement>,
+    /// Whether the other party's node has the notice.
+    #[prost(bool, tag = "2")]
+    pub delivered: bool,
+}
+/// TightenAgreementRequest says what is held back; it takes the place of what was held back before.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TightenAgreementRequest {
+    /// The agreement's id, hexadecimal; enough leading digits to be unique suffice.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The most jobs over the agreement's life.
+    #[prost(uint64, optional, tag = "2")]
+    pub runs_max: ::core::option::Option<u64>,
+    /// The most rows asked about over the agreement's life.
+    #[prost(uint64, optional, tag = "3")]
+    pub rows_total_max: ::core::option::Option<u64>,
+    /// The most rows of either table in a job.
+    #[prost(uint64, optional, tag = "4")]
+    pub rows_max: ::core::option::Option<u64>,
+    /// The fewest common keys for which a result is handed over.
+    #[prost(uint64, optional, tag = "5")]
+    pub intersection_min: ::core::option::Option<u64>,
+    /// Results not given at present, e.g. "ecdh-oprf:match".
+    #[prost(string, repeated, tag = "6")]
+    pub forbidden: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// TightenAgreementResponse says in words what is held back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TightenAgreementResponse {
+    /// One sentence an entry; none when nothing is held back.
+    #[prost(string, repeated, tag = "1")]
+    pub held_back: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// DiffAgreementsRequest names two stored agreements.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DiffAgreementsRequest {
+    /// The id of the earlier one.
+    #[prost(string, tag = "1")]
+    pub old_id: ::prost::alloc::string::String,
+    /// The id of the later one.
+    #[prost(string, tag = "2")]
+    pub new_id: ::prost::alloc::string::String,
+}
+/// AgreementDifference is one difference.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgreementDifference {
+    /// A sentence that tells the old and the new.
+    #[prost(string, tag = "1")]
+    pub sentence: ::prost::alloc::string::String,
+    /// What it means for this institution: "wider", "narrower", "gain", "loss" or "other".
+    #[prost(string, tag = "2")]
+    pub effect: ::prost::alloc::string::String,
+}
+/// DiffAgreementsResponse lists the differences; none when the two are the same.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DiffAgreementsResponse {
+    /// The differences.
+    #[prost(message, repeated, tag = "1")]
+    pub differences: ::prost::alloc::vec::Vec<AgreementDifference>,
+}
 /// CreateJobRequest asks for a job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateJobRequest {
@@ -1943,6 +2216,16 @@ pub enum AgreementState {
     Signed = 3,
     /// Both signatures are present and verified.
     Active = 4,
+    /// A party holds it; that party can resume it.
+    Suspended = 5,
+    /// A party has ended it for good.
+    Revoked = 6,
+    /// Its time is over.
+    Expired = 7,
+    /// A later version is active; no further job starts under this one.
+    Superseded = 8,
+    /// Both have signed, its time has not begun.
+    NotYetValid = 9,
 }
 impl AgreementState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1956,6 +2239,11 @@ impl AgreementState {
             Self::Proposed => "AGREEMENT_STATE_PROPOSED",
             Self::Signed => "AGREEMENT_STATE_SIGNED",
             Self::Active => "AGREEMENT_STATE_ACTIVE",
+            Self::Suspended => "AGREEMENT_STATE_SUSPENDED",
+            Self::Revoked => "AGREEMENT_STATE_REVOKED",
+            Self::Expired => "AGREEMENT_STATE_EXPIRED",
+            Self::Superseded => "AGREEMENT_STATE_SUPERSEDED",
+            Self::NotYetValid => "AGREEMENT_STATE_NOT_YET_VALID",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1966,6 +2254,11 @@ impl AgreementState {
             "AGREEMENT_STATE_PROPOSED" => Some(Self::Proposed),
             "AGREEMENT_STATE_SIGNED" => Some(Self::Signed),
             "AGREEMENT_STATE_ACTIVE" => Some(Self::Active),
+            "AGREEMENT_STATE_SUSPENDED" => Some(Self::Suspended),
+            "AGREEMENT_STATE_REVOKED" => Some(Self::Revoked),
+            "AGREEMENT_STATE_EXPIRED" => Some(Self::Expired),
+            "AGREEMENT_STATE_SUPERSEDED" => Some(Self::Superseded),
+            "AGREEMENT_STATE_NOT_YET_VALID" => Some(Self::NotYetValid),
             _ => None,
         }
     }
@@ -2448,6 +2741,166 @@ pub mod control_service_client {
                 .insert(
                     GrpcMethod::new("symbolon.v1.ControlService", "AcceptAgreement"),
                 );
+            self.inner.unary(req, path, codec).await
+        }
+        /// ApproveAgreement takes in approvals of named persons that a document carries.
+        pub async fn approve_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ApproveAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ApproveAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "ApproveAgreement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// SuspendAgreement holds an agreement at once: no job starts, running ones end on both sides.
+        pub async fn suspend_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SuspendAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SuspendAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/SuspendAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "SuspendAgreement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// ResumeAgreement takes this institution's suspension back.
+        pub async fn resume_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResumeAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ResumeAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "ResumeAgreement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// RevokeAgreement ends an agreement for good, at once.
+        pub async fn revoke_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokeAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/RevokeAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "RevokeAgreement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// TightenAgreement holds something of an agreement back, without a new signature; it never gives more.
+        pub async fn tighten_agreement(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TightenAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TightenAgreementResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/TightenAgreement",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("symbolon.v1.ControlService", "TightenAgreement"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// DiffAgreements tells two versions of an agreement apart, in words.
+        pub async fn diff_agreements(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DiffAgreementsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiffAgreementsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/DiffAgreements",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "DiffAgreements"));
             self.inner.unary(req, path, codec).await
         }
         /// ListPolicies lists the policies in force.
@@ -2976,6 +3429,54 @@ pub mod control_service_server {
             request: tonic::Request<super::AcceptAgreementRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AcceptAgreementResponse>,
+            tonic::Status,
+        >;
+        /// ApproveAgreement takes in approvals of named persons that a document carries.
+        async fn approve_agreement(
+            &self,
+            request: tonic::Request<super::ApproveAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApproveAgreementResponse>,
+            tonic::Status,
+        >;
+        /// SuspendAgreement holds an agreement at once: no job starts, running ones end on both sides.
+        async fn suspend_agreement(
+            &self,
+            request: tonic::Request<super::SuspendAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SuspendAgreementResponse>,
+            tonic::Status,
+        >;
+        /// ResumeAgreement takes this institution's suspension back.
+        async fn resume_agreement(
+            &self,
+            request: tonic::Request<super::ResumeAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResumeAgreementResponse>,
+            tonic::Status,
+        >;
+        /// RevokeAgreement ends an agreement for good, at once.
+        async fn revoke_agreement(
+            &self,
+            request: tonic::Request<super::RevokeAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokeAgreementResponse>,
+            tonic::Status,
+        >;
+        /// TightenAgreement holds something of an agreement back, without a new signature; it never gives more.
+        async fn tighten_agreement(
+            &self,
+            request: tonic::Request<super::TightenAgreementRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TightenAgreementResponse>,
+            tonic::Status,
+        >;
+        /// DiffAgreements tells two versions of an agreement apart, in words.
+        async fn diff_agreements(
+            &self,
+            request: tonic::Request<super::DiffAgreementsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiffAgreementsResponse>,
             tonic::Status,
         >;
         /// ListPolicies lists the policies in force.
@@ -3725,6 +4226,282 @@ pub mod control_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AcceptAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ApproveAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct ApproveAgreementSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ApproveAgreementRequest>
+                    for ApproveAgreementSvc<T> {
+                        type Response = super::ApproveAgreementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ApproveAgreementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::approve_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ApproveAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/SuspendAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct SuspendAgreementSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::SuspendAgreementRequest>
+                    for SuspendAgreementSvc<T> {
+                        type Response = super::SuspendAgreementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SuspendAgreementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::suspend_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SuspendAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ResumeAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResumeAgreementSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ResumeAgreementRequest>
+                    for ResumeAgreementSvc<T> {
+                        type Response = super::ResumeAgreementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResumeAgreementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::resume_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResumeAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/RevokeAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokeAgreementSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::RevokeAgreementRequest>
+                    for RevokeAgreementSvc<T> {
+                        type Response = super::RevokeAgreementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokeAgreementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::revoke_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokeAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/TightenAgreement" => {
+                    #[allow(non_camel_case_types)]
+                    struct TightenAgreementSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::TightenAgreementRequest>
+                    for TightenAgreementSvc<T> {
+                        type Response = super::TightenAgreementResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TightenAgreementRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::tighten_agreement(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TightenAgreementSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/DiffAgreements" => {
+                    #[allow(non_camel_case_types)]
+                    struct DiffAgreementsSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::DiffAgreementsRequest>
+                    for DiffAgreementsSvc<T> {
+                        type Response = super::DiffAgreementsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DiffAgreementsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::diff_agreements(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DiffAgreementsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

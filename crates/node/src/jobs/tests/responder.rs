@@ -42,6 +42,7 @@ impl Bureau {
                 nonce: [8; 32],
                 time: self.home.clock().now(),
                 frame_bytes_max: 1 << 20,
+                held: symbolon_policy::Tightening::default(),
                 posture: None,
                 input: None,
             },
@@ -131,6 +132,13 @@ impl ExchangeService for Bureau {
         &self,
         _: Request<v1::ReturnSignatureRequest>,
     ) -> Result<Response<v1::ReturnSignatureResponse>, Status> {
+        Err(Status::unimplemented("not used"))
+    }
+
+    async fn notify_agreement(
+        &self,
+        _: Request<v1::NotifyAgreementRequest>,
+    ) -> Result<Response<v1::NotifyAgreementResponse>, Status> {
         Err(Status::unimplemented("not used"))
     }
 }

@@ -23,6 +23,11 @@ fn declaration(nonce: u8) -> Declaration {
         nonce: [nonce; 32],
         time: now(),
         frame_bytes_max: 1 << 20,
+        held: Tightening {
+            intersection_min: Some(60),
+            forbidden: ["ecdh-oprf:match".parse().unwrap()].into(),
+            ..Tightening::default()
+        },
         posture: Some(Posture { build: [1; 32], config: [2; 32], policy_set: [3; 32] }),
         input: None,
     }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
-use symbolon_policy::{Decision, SignedAgreement};
+use symbolon_policy::{Decision, SignedAgreement, Timestamp};
 
 use super::{SqliteStore, budget, rows, taken};
 use crate::error::{Error, PeerMisbehaved, Refused};
@@ -35,14 +35,15 @@ impl SqliteStore {
     }
 
     pub(super) async fn accept_job(&self, acceptance: Acceptance) -> Result<Accepted, Error> {
-        let Acceptance { mut job, request, seat, inputs, alerts, offer_nonce, at } = acceptance;
+        let Acceptance { mut job, request, seat, inputs, alerts, offer_nonce, held, at } = acceptance;
         let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
-        let agreement = active_agreement(&mut transaction, job.agreement_id).await?;
+        let agreement = active_agreement(&mut transaction, job.agreement_id, request.now).await?;
         let spent = budget::spent(&mut transaction, agreement.agreement(), seat, Some(&inputs), at).await?;
         let permit = match symbolon_policy::decide(&request, &agreement, &spent) {
             Decision::Permit(permit) => permit,
             Decision::Refuse(reason) => return Err(reason.into()),
         };
+        let permit = held.hold(&request, permit, agreement.agreement(), &spent)?;
         if let Some(nonce) = offer_nonce {
             let query = sqlx::query("INSERT INTO used_nonces (nonce, used_at) VALUES ($1, $2)");
             let query = query.bind(nonce.to_vec()).bind(at.timestamp_millis());
@@ -161,16 +162,22 @@ impl SqliteStore {
     }
 }
 
-/// Reads the agreement and checks both signatures again: the stored state alone is not believed.
-async fn active_agreement(connection: &mut SqliteConnection, id: AgreementId) -> Result<SignedAgreement, Error> {
-    let query = sqlx::query("SELECT * FROM agreements WHERE id = $1").bind(id.to_vec());
-    let row = query.fetch_optional(connection).await?;
+/// Reads the agreement, checks both signatures again (the stored state alone is not believed) and that nothing that
+/// was said since forbids a job at `now`.
+async fn active_agreement(
+    connection: &mut SqliteConnection,
+    id: AgreementId,
+    now: Timestamp,
+) -> Result<SignedAgreement, Error> {
     let remedy = "give an id that `agreement list` shows";
-    let record = rows::agreement(&row.ok_or(Error::NotFound { what: "agreement", remedy })?)?;
-    if record.state != AgreementState::Active {
+    let stored = super::life::read(connection, id).await?;
+    let stored = stored.ok_or(Error::NotFound { what: "agreement", remedy })?;
+    if stored.record.state != AgreementState::Active {
         return Err(Refused::NotActive.into());
     }
-    crate::ops::agreements::read_active(&record)
+    let agreement = crate::ops::life::at(&stored, now)?;
+    agreement.may_start()?;
+    Ok(agreement.signed)
 }
 
 async fn insert(connection: &mut SqliteConnection, job: &JobRecord) -> Result<(), Error> {

@@ -6,7 +6,8 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::error::{Environment, Error};
 use crate::store::{
-    AgreementRecord, AgreementState, Failure, JobId, JobRecord, JobState, PeerRecord, ResultRecord, Side, TableRecord,
+    AgreementRecord, AgreementState, Failure, JobId, JobRecord, JobState, NoticeRecord, PeerRecord, ResultRecord, Side,
+    TableRecord,
 };
 
 /// The error of a column that does not hold what this release wrote.
@@ -86,8 +87,19 @@ pub(super) fn agreement(row: &SqliteRow) -> Result<AgreementRecord, Error> {
         title: row.try_get("title")?,
         peer_key: array(row, "peer_key")?,
         document: row.try_get("document")?,
+        replaces: optional_array(row, "replaces")?,
         received_at: time(row, "received_at")?,
         changed_at: time(row, "changed_at")?,
+    })
+}
+
+pub(super) fn notice(row: &SqliteRow) -> Result<NoticeRecord, Error> {
+    Ok(NoticeRecord {
+        content: super::life::content(row)?,
+        own: row.try_get("own")?,
+        signature: array(row, "signature")?,
+        recorded_at: time(row, "recorded_at")?,
+        delivered_at: optional_time(row, "delivered_at")?,
     })
 }
 

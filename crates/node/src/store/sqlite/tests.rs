@@ -78,6 +78,7 @@ fn acceptance(pair: &Pair, id: AgreementId) -> Acceptance {
         inputs: JobInputs::default(),
         alerts: pair.bureau.settings().alerts,
         offer_nonce: None,
+        held: Tightening::default(),
         at: at(pair),
     }
 }
