@@ -16,7 +16,7 @@ pub(crate) use self::agreement::{AgreementCommand, ApproverCommand, DraftArgs, N
 pub(crate) use self::audit::{AuditCommand, VerifyArgs};
 pub(crate) use self::budget::{AlertCommand, BudgetArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
-pub(crate) use self::key::{KeyCommand, ProtectionArgs, ProtectionKind};
+pub(crate) use self::key::{KeyCommand, KeyKindArg, ProtectionArgs, ProtectionKind, RotateKeyArgs};
 pub(crate) use self::policy::{ExplainArgs, Phase, PolicyCommand};
 pub(crate) use self::table::{AddTableArgs, TableCommand};
 use crate::exit;
@@ -165,8 +165,26 @@ A card holds public keys only. Tell the partner its fingerprint by another way (
 Examples:
   symbolon peer add bureau bureau.card.toml
   symbolon peer add bureau bureau.card.toml --fingerprint \"0a1b 2c3d ...\"
+  symbolon peer add bureau bureau.card.toml --fingerprint \"legal winner thank year ...\"
   symbolon peer add bureau bureau.card.toml --endpoint 10.0.0.7:7443 --replace")]
     Add(AddPeerArgs),
+    /// Withdraw a partner's keys here: its connections are closed, its jobs end
+    #[command(after_help = "\
+Examples:
+  symbolon peer revoke bureau                       # everything of this partner
+  symbolon peer revoke bureau --key sha256:q0w1b2c3 # one key")]
+    Revoke {
+        /// The partner's name
+        name: String,
+        /// Enough of the public part of one key
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Forget a partner; agreements and withdrawn keys stay
+    Remove {
+        /// The partner's name
+        name: String,
+    },
     /// List the partners
     List,
 }
@@ -178,8 +196,8 @@ pub(crate) struct AddPeerArgs {
     pub(crate) name: String,
     /// The partner's card file
     pub(crate) card: PathBuf,
-    /// The fingerprint as the partner told it; a different card is refused
-    #[arg(long, value_name = "HEX")]
+    /// The fingerprint as the partner told it, digits or words; a different card is refused
+    #[arg(long, value_name = "FINGERPRINT")]
     pub(crate) fingerprint: Option<String>,
     /// Do not ask for confirmation
     #[arg(long, short)]

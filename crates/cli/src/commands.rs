@@ -14,6 +14,7 @@ mod key;
 mod peer;
 mod policy;
 mod result;
+mod rotation;
 mod serve;
 mod table;
 

@@ -23,6 +23,7 @@ use crate::convert;
 use crate::error::{Environment, Error, Unavailable};
 use crate::gate::Posture;
 use crate::home::Home;
+use crate::keys::TlsPair;
 use crate::status::from_peer;
 use crate::store::{NoticeRecord, PeerRecord, PostureRecord};
 use crate::tls;
@@ -52,15 +53,60 @@ impl PeerClient {
     /// [`Unavailable`] when nobody answers in time or this node is refused;
     /// [`PeerIncompatible::Certificate`](crate::error::PeerIncompatible::Certificate) when somebody else answers.
     pub async fn connect(home: &Home, peer: &PeerRecord) -> Result<Self, Error> {
+        let keys = home.keys();
+        let mut refused = None;
+        // Who has not heard of a change of our key lets in only the former one, as long as it counts.
+        for (former, pair) in std::iter::once(keys.tls()).chain(keys.tls_former(home.clock().now())).enumerate() {
+            match Self::showing(home, peer, pair).await {
+                Err(Error::Unavailable(Unavailable::RefusedByPeer)) => {
+                    refused = Some(Unavailable::RefusedByPeer.into());
+                }
+                Err(error) => return Err(error),
+                Ok(client) => {
+                    let taken = client.hand_over(home, peer).await?;
+                    return if taken && former > 0 { Self::showing(home, peer, keys.tls()).await } else { Ok(client) };
+                }
+            }
+        }
+        Err(refused.unwrap_or_else(|| Environment::Tls.into()))
+    }
+
+    /// Connects with one of this node's certificates.
+    async fn showing(home: &Home, peer: &PeerRecord, pair: &TlsPair) -> Result<Self, Error> {
         let limits = &home.settings().limits;
-        let config = tls::client_config(&home.keys(), peer.spki_pin, home.clock())?;
+        let pins = home.pins_of(peer).await?;
+        let config = tls::client_config(pair, &pins, home.clock())?;
         let dial = async {
             let tcp = dial(&peer.endpoint).await?;
-            tls::connect(config, peer.spki_pin, tcp).await
+            tls::connect(config, (&pins, peer.spki_pin), home.connections(), tcp).await
         };
         let stream = tokio::time::timeout(limits.connect_seconds_max, dial).await;
         let stream = stream.map_err(|_| Unavailable::Unreachable)??;
         Self::over(stream, limits).await
+    }
+
+    /// Hands our present card over if the peer has not taken it yet. Tells whether it took it now; a peer that does not
+    /// is worked with under the keys it knows.
+    async fn hand_over(&self, home: &Home, peer: &PeerRecord) -> Result<bool, Error> {
+        if !home.card_due(peer).await? {
+            return Ok(false);
+        }
+        let card = home.card()?;
+        let sequence = card.contents().identity.sequence;
+        let mut grpc = self.grpc.clone();
+        let request = v1::UpdateCardRequest { card: card.to_toml() };
+        match self.answer(grpc.update_card(request)).await {
+            Ok(_) => {
+                home.note_update(&peer.name, sequence, None).await;
+                Ok(true)
+            }
+            Err(error) => {
+                let known = home.store().card_update(&peer.name).await?.map_or(0, |known| known.sequence);
+                tracing::warn!(peer = peer.name, %error, "the peer did not take our present card");
+                home.note_update(&peer.name, known, Some(error.reason())).await;
+                Ok(false)
+            }
+        }
     }
 
     /// Speaks HTTP/2 over a connection whose handshake is done.

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use symbolon_policy::SpiffeId;
 
 use crate::error::{ConfigError, Error};
 use crate::files;
@@ -82,8 +83,21 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// What is a sign of probing, and what follows.
     pub alerts: AlertRules,
+    /// How the node's own certificate is named and when keys are read anew.
+    pub tls: TlsSettings,
     /// Bounds on everything that comes from outside.
     pub limits: Limits,
+}
+
+/// How the node's own certificate is named, which certificates are withdrawn, and when all of it is read anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The SPIFFE id of the certificates this node makes.
+    pub spiffe_id: SpiffeId,
+    /// Files of lists of withdrawn certificates.
+    pub crl: Vec<PathBuf>,
+    /// Time between two looks at the key files and lists, beside the system's notices of changes.
+    pub reload: std::time::Duration,
 }
 
 /// How the node is controlled.
@@ -143,7 +157,24 @@ struct RawConfig {
     #[serde(default)]
     alerts: alerts::RawAlerts,
     #[serde(default)]
+    tls: RawTls,
+    #[serde(default)]
     limits: limits::RawLimits,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawTls {
+    trust_domain: Option<String>,
+    node: String,
+    crl: Vec<PathBuf>,
+    reload_seconds: u64,
+}
+
+impl Default for RawTls {
+    fn default() -> Self {
+        Self { trust_domain: None, node: crate::keys::NODE_NAME.to_owned(), crl: Vec::new(), reload_seconds: 5 }
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -287,11 +318,12 @@ impl Settings {
             home: home.to_path_buf(),
             institution: raw.institution,
             listen,
-            advertise,
             control: ControlSettings { socket, tcp },
             keys: raw.keys.check(home)?,
             telemetry: Telemetry { format, filter, metrics, traces },
             alerts: raw.alerts.try_into()?,
+            tls: check_tls(raw.tls, home, &advertise)?,
+            advertise,
             limits: raw.limits.try_into()?,
         })
     }
@@ -359,6 +391,23 @@ fn check_endpoint(endpoint: String) -> Result<String, ConfigError> {
     let address = endpoint.strip_prefix("http://").ok_or(ConfigError::Value { key, expected })?;
     loopback(key, address)?;
     Ok(endpoint)
+}
+
+fn check_tls(tls: RawTls, home: &Path, advertise: &str) -> Result<TlsSettings, ConfigError> {
+    let host = split_endpoint(advertise).map_or("", |(host, _)| host);
+    let domain = tls.trust_domain.unwrap_or_else(|| SpiffeId::trust_domain_of_host(host));
+    let spiffe_id = SpiffeId::of_node(&domain, &tls.node).map_err(|_| ConfigError::Value {
+        key: "tls.trust_domain or tls.node",
+        expected: "lower case letters, digits, dots, dashes and underscores; the node's name may have capitals",
+    })?;
+    if !(1..=3600).contains(&tls.reload_seconds) {
+        return Err(ConfigError::Value { key: "tls.reload_seconds", expected: "1 to 3600" });
+    }
+    Ok(TlsSettings {
+        spiffe_id,
+        crl: tls.crl.into_iter().map(|path| home.join(path)).collect(),
+        reload: std::time::Duration::from_secs(tls.reload_seconds),
+    })
 }
 
 fn check_tcp(tcp: RawControlTcp, home: &Path) -> Result<ControlTcp, ConfigError> {

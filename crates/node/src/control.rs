@@ -108,6 +108,30 @@ impl ControlService for Control {
         Ok(Response::new(v1::AddPeerResponse { peer: Some(convert::peer(&peer)?) }))
     }
 
+    async fn revoke_peer(&self, request: Request<v1::RevokePeerRequest>) -> Answer<v1::RevokePeerResponse> {
+        let v1::RevokePeerRequest { name, key } = request.into_inner();
+        let revoked = self.home.peer_revoke(&name, Some(key.as_str()).filter(|key| !key.is_empty())).await?;
+        Ok(Response::new(v1::RevokePeerResponse { keys: revoked.iter().map(ToString::to_string).collect() }))
+    }
+
+    async fn list_keys(&self, request: Request<v1::ListKeysRequest>) -> Answer<v1::ListKeysResponse> {
+        let keys = self.home.key_list(request.into_inner().all);
+        Ok(Response::new(v1::ListKeysResponse { keys: keys.iter().map(convert::own_key).collect() }))
+    }
+
+    async fn rotate_key(&self, request: Request<v1::RotateKeyRequest>) -> Answer<v1::RotateKeyResponse> {
+        let v1::RotateKeyRequest { kind, overlap_days } = request.into_inner();
+        let overlap = crate::ops::keys::days(overlap_days);
+        let change = self.home.key_rotate(convert::key_kind(&kind)?, overlap).await?;
+        let (taken, waiting): (Vec<_>, Vec<_>) = change.partners.into_iter().partition(|partner| partner.taken);
+        Ok(Response::new(v1::RotateKeyResponse {
+            key: Some(convert::own_key(&change.key)),
+            sequence: change.sequence,
+            partners_taken: taken.into_iter().map(|partner| partner.peer).collect(),
+            partners_waiting: waiting.into_iter().map(|partner| partner.peer).collect(),
+        }))
+    }
+
     async fn list_agreements(
         &self,
         _request: Request<v1::ListAgreementsRequest>,

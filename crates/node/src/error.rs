@@ -238,6 +238,18 @@ pub enum PeerIncompatible {
     /// The certificate of the peer is not the pinned one.
     #[error("the peer shows another certificate than its card")]
     Certificate,
+    /// The certificate of the peer is not valid at this time.
+    #[error("the peer shows a certificate outside its dates")]
+    CertificateDates,
+    /// The certificate of the peer was withdrawn.
+    #[error("the peer shows a certificate that was withdrawn")]
+    CertificateRevoked,
+    /// The certificate of the peer is for another workload than its card names.
+    #[error("the peer's certificate carries another SPIFFE id than its card names")]
+    SpiffeId,
+    /// Whether the certificate of the peer was withdrawn cannot be told.
+    #[error("the list of withdrawn certificates of the peer's issuer is out of date or not signed by it")]
+    Crl,
     /// The clocks of both nodes are too far apart to tell a fresh offer from an old one.
     #[error("the clocks of both nodes differ by {got} s, the limit is {max} s")]
     Clock {
@@ -329,6 +341,17 @@ pub enum Refused {
     /// The other party is not among the known peers.
     #[error("the other party of the agreement is not a known peer")]
     UnknownPeer,
+    /// A key was withdrawn.
+    #[error("a key of the partner, or of ours in this agreement, was withdrawn")]
+    KeyRevoked,
+    /// A card does not take the place of the one known.
+    #[error("the card is no later card of the same institution: {what}")]
+    CardRefused {
+        /// Why.
+        what: &'static str,
+        /// The documented reason.
+        reason: &'static str,
+    },
     /// The agreement names another certificate than the peer's card or our own.
     #[error("the agreement pins another TLS certificate than the card")]
     PinDiffers,
@@ -391,6 +414,8 @@ impl Error {
                 symbolon_policy::Error::ApprovalsShort { .. } => "APPROVALS_SHORT",
                 symbolon_policy::Error::ApproverNotListed => "APPROVER_NOT_LISTED",
                 symbolon_policy::Error::CardSignatureInvalid => "CARD_EDITED",
+                symbolon_policy::Error::RotationInvalid { .. } => "ROTATION_FORGED",
+                symbolon_policy::Error::FingerprintForm => "FINGERPRINT_FORM",
                 symbolon_policy::Error::SignerNotParty => "NOT_A_PARTY",
                 symbolon_policy::Error::KeyUnavailable => "KEY_UNAVAILABLE",
                 symbolon_policy::Error::Audit(_) => "AUDIT_ENTRY_INVALID",
@@ -457,6 +482,10 @@ impl PeerIncompatible {
             Self::Version { .. } => "PEER_VERSION",
             Self::Normaliser => "PEER_NORMALISER",
             Self::Certificate => "PEER_CERTIFICATE",
+            Self::CertificateDates => "PEER_CERTIFICATE_DATES",
+            Self::CertificateRevoked => "PEER_CERTIFICATE_REVOKED",
+            Self::SpiffeId => "PEER_SPIFFE_ID",
+            Self::Crl => "PEER_CRL",
             Self::UnknownAgreement => "PEER_UNKNOWN_AGREEMENT",
             Self::Clock { .. } => "PEER_CLOCK",
             Self::Sizes { .. } => "PEER_SIZES",
@@ -491,6 +520,8 @@ impl Refused {
             Self::UnknownPeer => "UNKNOWN_PEER",
             Self::ReplacedUnknown => "AGREEMENT_REPLACED_UNKNOWN",
             Self::PinDiffers => "PIN_DIFFERS",
+            Self::KeyRevoked => "KEY_REVOKED",
+            Self::CardRefused { reason, .. } => reason,
             Self::TableDiffers { .. } => "TABLE_DIFFERS",
             Self::Normaliser => "NORMALISER_DIFFERS",
             Self::ByPolicy { .. } => "POLICY_REFUSED",

@@ -46,8 +46,7 @@ impl Exchange {
 
     async fn peer<T>(&self, request: &Request<T>) -> Result<(PeerRecord, Channel), Error> {
         let channel = *request.extensions().get::<Channel>().ok_or(Refused::UnknownPeer)?;
-        let peer = self.home.store().peer_by_pin(channel.pin).await?;
-        let peer = peer.ok_or(Refused::UnknownPeer)?;
+        let peer = self.home.peer_of_channel(&channel).await?;
         self.jobs.contacted();
         Ok((peer, channel))
     }
@@ -168,6 +167,20 @@ impl ExchangeService for Exchange {
             Ok(v1::NotifyAgreementResponse {})
         };
         answer.await.map(Response::new).map_err(|error: Error| self.refuse("notify agreement", &error))
+    }
+
+    async fn update_card(
+        &self,
+        request: Request<v1::UpdateCardRequest>,
+    ) -> Result<Response<v1::UpdateCardResponse>, Status> {
+        let answer = async {
+            let (peer, _) = self.peer(&request).await?;
+            let card = request.into_inner().card;
+            self.check_document(card.as_bytes())?;
+            let sequence = self.home.receive_card(&peer, &card).await?;
+            Ok(v1::UpdateCardResponse { sequence })
+        };
+        answer.await.map(Response::new).map_err(|error: Error| self.refuse("update card", &error))
     }
 
     async fn exchange(

@@ -188,7 +188,7 @@ impl Gate {
         let mut peer_key = None;
         let facts = match caller {
             Caller::Peer(channel) => {
-                let peer = self.0.store.peer_by_pin(channel.pin).await?.ok_or(Refused::UnknownPeer)?;
+                let peer = self.peer_at(channel).await?;
                 peer_key = Some(peer.organisation_key);
                 let declared = self.0.store.posture(peer.organisation_key).await?;
                 let posture = declared.map(|declared| declared.posture);
@@ -312,11 +312,26 @@ impl Gate {
 
     /// The other party, as long as it is known and the connection is still one of its own.
     async fn partner(&self, subject: &Subject) -> Result<PeerRecord, Error> {
+        if self.0.store.is_revoked(subject.peer_key).await? {
+            return Err(Refused::KeyRevoked.into());
+        }
+        // The key the agreement names may be a former one of the partner's.
+        let party = self.0.store.peer_by_key(subject.peer_key).await?.ok_or(Refused::UnknownPeer)?;
         let peer = match subject.channel {
-            Some(channel) => self.0.store.peer_by_pin(channel.pin).await?,
-            None => self.0.store.peer_by_key(subject.peer_key).await?,
+            Some(channel) => self.peer_at(channel).await?,
+            None => party.clone(),
         };
-        peer.filter(|peer| peer.organisation_key == subject.peer_key).ok_or_else(|| Refused::UnknownPeer.into())
+        if peer.name == party.name { Ok(peer) } else { Err(Refused::UnknownPeer.into()) }
+    }
+
+    /// Whose connection it is, as long as none of its keys was withdrawn.
+    async fn peer_at(&self, channel: Channel) -> Result<PeerRecord, Error> {
+        let store = &self.0.store;
+        if store.is_revoked(channel.leaf_pin).await? || store.is_revoked(channel.pin).await? {
+            return Err(Refused::KeyRevoked.into());
+        }
+        let peer = store.peer_by_pin(channel.pin).await?.ok_or(Refused::UnknownPeer)?;
+        if store.is_revoked(peer.organisation_key).await? { Err(Refused::KeyRevoked.into()) } else { Ok(peer) }
     }
 
     async fn peer_facts(

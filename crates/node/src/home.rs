@@ -24,6 +24,7 @@ use crate::keys::{KeyRing, Keys};
 use crate::keystore::{Ask, KeySettings, KeyStore, NoTerminal, Unlock};
 use crate::store::{JobId, SqliteStore, Store};
 use crate::telemetry::Metrics;
+use crate::tls::{Connections, Crls};
 
 const LOCK_FILE: &str = "node.lock";
 
@@ -40,6 +41,8 @@ pub struct Home {
     gate: Gate,
     input_secret: Arc<Seed>,
     metrics: Metrics,
+    crls: Crls,
+    connections: Connections,
 }
 
 /// What a new node is given.
@@ -127,6 +130,7 @@ impl Home {
         let settings = Arc::new(settings);
         let keys = KeyRing::new(Keys::load(&key_store)?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.state_db()).await?);
+        let crls = Crls::load(&settings.tls.crl)?;
         let evidence = Evidence::new(settings.audit_dir(), keys.clone(), Arc::clone(&clock));
         let gate = Gate::new(Arc::clone(&settings), Arc::clone(&store), Arc::clone(&clock), evidence.clone());
         let input_secret = Arc::new(key_store.input_secret());
@@ -140,7 +144,21 @@ impl Home {
             gate,
             input_secret,
             metrics: Metrics::new(),
+            crls,
+            connections: Connections::default(),
         })
+    }
+
+    /// The lists of withdrawn certificates.
+    #[must_use]
+    pub const fn crls(&self) -> &Crls {
+        &self.crls
+    }
+
+    /// The open connections, in both directions.
+    #[must_use]
+    pub const fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     /// What keys at rest are opened and sealed with.
@@ -241,14 +259,6 @@ impl Home {
             }
             _ => Ok(interrupted),
         }
-    }
-
-    /// The pins of all peers' TLS keys, for the verifier; read anew at each call.
-    ///
-    /// # Errors
-    /// Environment errors of the store.
-    pub async fn pins(&self) -> Result<Vec<[u8; 32]>, Error> {
-        Ok(self.store.peers().await?.into_iter().map(|peer| peer.spki_pin).collect())
     }
 
     fn result_directories(&self) -> Result<Vec<JobId>, Error> {

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use tonic::Streaming;
 
 use crate::convert;
-use crate::error::{Environment, Error, Refused, Unavailable};
+use crate::error::{Environment, Error, Unavailable};
 use crate::gate::Stage;
 use crate::home::Home;
 use crate::ops::agreements::read_active;
@@ -188,6 +188,16 @@ impl Jobs {
         self.record(id).await
     }
 
+    /// Ends the jobs that run over one of these connections, because the peer's key was withdrawn. Tells whether there
+    /// were any.
+    pub(crate) fn end_withdrawn(&self, connections: &std::collections::HashSet<u64>) -> bool {
+        let running = self.0.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let over = |tracker: &&Arc<Tracker>| {
+            tracker.channel().is_some_and(|channel| connections.contains(&channel.connection))
+        };
+        running.values().filter(over).map(|tracker| tracker.withdraw()).count() > 0
+    }
+
     /// Follows a job: progress at intervals, and a last report with its final state.
     ///
     /// # Errors
@@ -281,8 +291,7 @@ impl Jobs {
         let stored = home.store().agreement(new.agreement_id).await?;
         let stored = stored.ok_or(Error::NotFound { what: "agreement", remedy: "list them with `agreement list`" })?;
         let signed = read_active(&stored)?;
-        let own = home.keys().organisation_public();
-        let seat = signed.agreement().seat_of_key(&own).ok_or(Refused::NotAParty)?;
+        let seat = home.own_seat(signed.agreement())?;
         let protocol = match new.protocol {
             Some(protocol) => protocol,
             None => allowed_protocol(&signed, seat, new.result)?,
@@ -335,7 +344,7 @@ impl Jobs {
     fn request(&self, deal: &Deal, record: &JobRecord, rows: u64) -> Result<Request, Error> {
         let home = &self.0.home;
         deal.request(
-            home.keys().organisation_public(),
+            deal.own().organisation_key,
             &record.columns,
             &record.purpose,
             own_normaliser()?,

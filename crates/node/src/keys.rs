@@ -7,6 +7,11 @@
 //! | `sealing.key` | seed of the X-Wing key | opens what partners seal to this institution |
 //! | `at-rest.key` | the key the others are sealed under, see [`keystore`](crate::keystore) | opens the others and the keys of jobs |
 //!
+//! | `history.toml`, `old/` | what keys there were, and those that still count beside the present ones | [`rotation`] |
+//!
+//! `tls.crt` may hold a second certificate, that of the institution's authority which signed the first: then the card
+//! pins the authority's key, and the node's own certificate may be one of hours.
+//!
 //! A file that group or others may read is refused: whoever could read it may have the key.
 
 use std::fmt;
@@ -17,10 +22,11 @@ use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, Months, Utc};
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose, SanType};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
+use symbolon_policy::{Digest, Lineage, SpiffeId};
 use symbolon_primitives::hpke::{SealingKey, Suite};
 use symbolon_primitives::kdf::Label;
 use symbolon_primitives::secret::{Secret, Seed};
@@ -31,10 +37,21 @@ use crate::error::{Error, KeysError};
 use crate::files;
 use crate::keystore::{KeyKind, KeyStore, StoredKey};
 
+pub use history::{FormerKey, History};
+pub use pair::TlsPair;
+pub(crate) use pair::spiffe_id_of;
+
+mod history;
+mod pair;
+pub mod rotation;
+
 pub(crate) const ORGANISATION_FILE: &str = "organisation.key";
 const TLS_KEY_FILE: &str = "tls.key";
 const TLS_CERTIFICATE_FILE: &str = "tls.crt";
 const SEALING_FILE: &str = "sealing.key";
+
+/// The name of a node in its SPIFFE id, when the configuration gives no other.
+pub(crate) const NODE_NAME: &str = "1";
 
 const ORGANISATION_PREFIX: &str = "symbolon-ed25519-seed:";
 const SEALING_PREFIX: &str = "symbolon-x-wing-seed:";
@@ -48,10 +65,12 @@ const CERTIFICATE_MONTHS: u32 = 60;
 /// The keys of a node. Wiped when dropped; printing shows public parts only.
 pub struct Keys {
     organisation: Arc<dyn Signer>,
-    tls: Arc<CertifiedKey>,
-    spki_pin: [u8; 32],
-    made_at: DateTime<Utc>,
+    tls: TlsPair,
     sealing: SealingKey,
+    former_organisation: Vec<Arc<dyn Signer>>,
+    former_tls: Vec<TlsPair>,
+    former_sealing: Vec<SealingKey>,
+    history: History,
 }
 
 /// The keys in force, exchangeable while the node runs. Clones share them.
@@ -86,25 +105,24 @@ impl From<&Arc<Keys>> for KeyRing {
 
 impl Keys {
     /// Makes all keys, in the token if the home has one, and writes their files. `names` are the host names and IP
-    /// addresses the certificate is for.
+    /// addresses the certificate is for; its SPIFFE id is the node `1` in the trust domain of the first of them.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] when a file is there already; [`KeysError::Certificate`] for names no certificate can
     /// hold; [`KeysError::Token`]; environment errors.
     pub fn create(store: &KeyStore, institution: &str, names: &[String], now: DateTime<Utc>) -> Result<Self, Error> {
+        let host = names.first().map_or("", String::as_str);
+        let id = SpiffeId::of_node(&SpiffeId::trust_domain_of_host(host), NODE_NAME);
+        let id = id.map_err(|_| KeysError::Certificate)?;
         let (_, organisation_line) = store.make_organisation()?;
-        let key = store.make_tls()?;
-        let certificate = certificate_params(institution, names, now)
-            .and_then(|params| params.self_signed(&key))
-            .map_err(|_| KeysError::Certificate)?;
-        let tls_line = store.tls_line(&key, &spki_pin(certificate.der())?)?;
+        let (tls_line, certificate) = make_pair(store, Subject { institution, names, id: &id }, now)?;
         let sealing_line = make_sealing(store)?;
         let write = |name: &str, content: &str| {
             files::create_new(&store.directory().join(name), content.as_bytes(), files::PRIVATE_FILE)
         };
         write(ORGANISATION_FILE, organisation_line.expose())?;
         write(TLS_KEY_FILE, tls_line.expose())?;
-        write(TLS_CERTIFICATE_FILE, &certificate.pem())?;
+        write(TLS_CERTIFICATE_FILE, &certificate)?;
         write(SEALING_FILE, sealing_line.expose())?;
         Self::load(store)
     }
@@ -116,15 +134,28 @@ impl Keys {
     /// errors when a file cannot be read.
     pub fn load(store: &KeyStore) -> Result<Self, Error> {
         let dir = store.directory();
-        let (tls, made_at) = load_tls(store, &dir.join(TLS_KEY_FILE), &dir.join(TLS_CERTIFICATE_FILE))?;
-        let spki_pin = spki_pin(tls.cert.first().map_or(&[], |certificate| certificate.as_ref()))?;
-        Ok(Self {
-            organisation: load_organisation(store, &dir.join(ORGANISATION_FILE))?,
-            tls: Arc::new(tls),
-            spki_pin,
-            made_at,
-            sealing: load_sealing(store, &dir.join(SEALING_FILE))?,
-        })
+        rotation::finish(dir)?;
+        let history = History::load(dir)?;
+        let organisation = load_organisation(store, &dir.join(ORGANISATION_FILE))?;
+        let tls = read_pair(store, &dir.join(TLS_KEY_FILE), &dir.join(TLS_CERTIFICATE_FILE))?;
+        let sealing = load_sealing(store, &dir.join(SEALING_FILE))?;
+
+        let (mut former_organisation, mut former_tls, mut former_sealing) = (Vec::new(), Vec::new(), Vec::new());
+        for former in history.former.iter().filter(|key| key.revoked.is_none()) {
+            let path = rotation::old_file(dir, &former.file, "key");
+            // The file goes when the key no longer counts, or earlier when the operator wants it to.
+            if !path.exists() {
+                continue;
+            }
+            match former.kind {
+                KeyKind::Organisation => former_organisation.push(load_organisation(store, &path)?),
+                KeyKind::Sealing => former_sealing.push(load_sealing(store, &path)?),
+                KeyKind::Tls => {
+                    former_tls.push(read_pair(store, &path, &rotation::old_file(dir, &former.file, "crt"))?);
+                }
+            }
+        }
+        Ok(Self { organisation, tls, sealing, former_organisation, former_tls, former_sealing, history })
     }
 
     /// The organisation key, which signs for the institution.
@@ -139,29 +170,59 @@ impl Keys {
         self.organisation.verifying_key()
     }
 
-    /// The certificate of the node, DER.
+    /// The private half of `key` when it is the organisation key, or a former one that still counts at `now`.
     #[must_use]
-    pub fn tls_certificate_der(&self) -> &[u8] {
-        // Both constructors put one certificate there.
-        self.tls.cert.first().map_or(&[], |certificate| certificate.as_ref())
+    pub fn organisation_for(&self, key: &VerifyingKey, now: DateTime<Utc>) -> Option<&dyn Signer> {
+        if *key == self.organisation_public() {
+            return Some(self.organisation());
+        }
+        let holds = self.former(KeyKind::Organisation, &key.to_string()).is_some_and(|former| former.holds(now));
+        let mut former = self.former_organisation.iter();
+        former.find(|former| holds && former.verifying_key() == *key).map(AsRef::as_ref)
     }
 
-    /// Certificate and signing key for both ends of the peer port, as TLS takes them.
+    /// The organisation keys and TLS pins this institution had and has.
     #[must_use]
-    pub const fn tls_identity(&self) -> &Arc<CertifiedKey> {
+    pub fn lineage(&self) -> Lineage {
+        let of = |kind| self.history.former.iter().filter(move |key| key.kind == kind);
+        let mut keys: Vec<VerifyingKey> = of(KeyKind::Organisation).filter_map(|key| key.public.parse().ok()).collect();
+        keys.push(self.organisation_public());
+        let mut pins: Vec<Digest> = of(KeyKind::Tls).filter_map(|key| key.public.parse().ok()).collect();
+        pins.push(Digest::from_bytes(self.tls.pin()));
+        Lineage::new(keys, pins, self.history.revoked())
+    }
+
+    /// Key and certificate of the peer port.
+    #[must_use]
+    pub const fn tls(&self) -> &TlsPair {
         &self.tls
     }
 
-    /// SHA-256 over the public key of the certificate, as cards and agreements pin it.
-    #[must_use]
-    pub const fn spki_pin(&self) -> [u8; 32] {
-        self.spki_pin
+    /// The former TLS pairs that still count at `now`, the last one first.
+    pub fn tls_former(&self, now: DateTime<Utc>) -> impl Iterator<Item = &TlsPair> {
+        self.former_tls.iter().rev().filter(move |pair| {
+            let public = Digest::from_bytes(pair.pin()).to_string();
+            self.former(KeyKind::Tls, &public).is_some_and(|former| former.holds(now))
+        })
     }
 
-    /// The first moment of the certificate, near which the keys were made.
+    /// The certificate of the node, DER.
     #[must_use]
-    pub const fn made_at(&self) -> DateTime<Utc> {
-        self.made_at
+    pub fn tls_certificate_der(&self) -> &[u8] {
+        self.tls.certificate_der()
+    }
+
+    /// SHA-256 over the public key a card pins: the certificate's, or its authority's.
+    #[must_use]
+    pub const fn spki_pin(&self) -> [u8; 32] {
+        self.tls.pin()
+    }
+
+    /// When the present card came about: when keys were last changed, else the first moment of the certificate, near
+    /// which the first keys were made.
+    #[must_use]
+    pub fn made_at(&self) -> DateTime<Utc> {
+        self.history.changed.unwrap_or_else(|| self.tls.not_before())
     }
 
     /// The key that opens what partners seal to this institution.
@@ -169,13 +230,28 @@ impl Keys {
     pub const fn sealing(&self) -> &SealingKey {
         &self.sealing
     }
+
+    /// The keys that open sealed files: the present one, then the former ones that are still kept.
+    pub fn sealing_all(&self) -> impl Iterator<Item = &SealingKey> {
+        std::iter::once(&self.sealing).chain(self.former_sealing.iter().rev())
+    }
+
+    /// What keys there were.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    fn former(&self, kind: KeyKind, public: &str) -> Option<&FormerKey> {
+        self.history.former.iter().find(|key| key.kind == kind && key.public == public)
+    }
 }
 
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keys")
             .field("organisation", &self.organisation_public())
-            .field("spki_pin", &hex::encode(self.spki_pin))
+            .field("spki_pin", &hex::encode(self.spki_pin()))
             .finish_non_exhaustive()
     }
 }
@@ -187,7 +263,7 @@ impl fmt::Debug for Keys {
 pub fn spki_pin(certificate_der: &[u8]) -> Result<[u8; 32], Error> {
     let (_, certificate) = X509Certificate::from_der(certificate_der)
         .map_err(|_| KeysError::Malformed { path: TLS_CERTIFICATE_FILE.into(), expected: "X.509 certificate" })?;
-    Ok(*symbolon_policy::Digest::of(certificate.public_key().raw).as_bytes())
+    Ok(*Digest::of(certificate.public_key().raw).as_bytes())
 }
 
 fn malformed(path: &Path, expected: &'static str) -> Error {
@@ -216,26 +292,18 @@ pub fn load_organisation(store: &KeyStore, path: &Path) -> Result<Arc<dyn Signer
     Ok(key)
 }
 
-/// Reads a TLS key and its certificate, and checks that they belong together. Gives the first moment of the
-/// certificate beside them.
-///
-/// # Errors
-/// As [`Keys::load`].
-pub fn load_tls(
-    store: &KeyStore,
-    key_path: &Path,
-    certificate_path: &Path,
-) -> Result<(CertifiedKey, DateTime<Utc>), Error> {
+/// Reads a TLS key and its chain, and checks that they belong together.
+fn read_pair(store: &KeyStore, key_path: &Path, certificate_path: &Path) -> Result<TlsPair, Error> {
     let foreign = || malformed(certificate_path, "certificate in PEM");
     let pem = files::read(certificate_path, KEY_FILE_BYTES_MAX)?;
-    let certificate = CertificateDer::from_pem_slice(&pem).map_err(|_| foreign())?;
-    let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| foreign())?;
-    let made_at = DateTime::from_timestamp(parsed.validity().not_before.timestamp(), 0)
-        .ok_or_else(|| malformed(certificate_path, "certificate with a date"))?;
+    let chain = CertificateDer::pem_slice_iter(&pem).take(pair::CHAIN_MAX + 1);
+    let chain: Vec<CertificateDer<'static>> = chain.collect::<Result<_, _>>().map_err(|_| foreign())?;
+    let (_, parsed) = chain.first().and_then(|leaf| X509Certificate::from_der(leaf).ok()).ok_or_else(foreign)?;
     let point = parsed.public_key().subject_public_key.data.to_vec();
+    let leaf_pin = *Digest::of(parsed.public_key().raw).as_bytes();
     let (stored, pin) = store.read_key(key_path, KeyKind::Tls)?;
     let key = store.tls(&stored, &point, || malformed(key_path, "P-256 key of this node"))?;
-    if point != key.public_point() || pin.is_some_and(|pin| spki_pin(&certificate).ok() != Some(pin)) {
+    if point != key.public_point() || pin.is_some_and(|pin| pin != leaf_pin) {
         return Err(KeysError::Mismatch.into());
     }
     if matches!(stored, StoredKey::Token(_)) {
@@ -244,7 +312,7 @@ pub fn load_tls(
         verified.map_err(|_| KeysError::Mismatch)?;
     }
     let signer = key.for_tls()?;
-    Ok((CertifiedKey::new(vec![certificate], signer), made_at))
+    TlsPair::new(CertifiedKey::new(chain, signer), certificate_path)
 }
 
 /// Reads a sealing key: sealed, or in the plain form of earlier homes.
@@ -318,17 +386,34 @@ fn plain_seed(line: &Secret<Vec<u8>>, prefix: &str) -> Option<Seed> {
     (length == 32).then_some(seed)
 }
 
-fn certificate_params(
-    institution: &str,
-    names: &[String],
-    now: DateTime<Utc>,
-) -> Result<CertificateParams, rcgen::Error> {
+/// What stands in a certificate.
+#[derive(Debug, Clone, Copy)]
+struct Subject<'a> {
+    institution: &'a str,
+    names: &'a [String],
+    id: &'a SpiffeId,
+}
+
+/// Makes a TLS key, in the token if there is one, and a certificate signed by itself: the content of both files.
+fn make_pair(store: &KeyStore, subject: Subject<'_>, now: DateTime<Utc>) -> Result<(Secret<String>, String), Error> {
+    let key = store.make_tls()?;
+    let certificate = certificate_params(subject, now)
+        .and_then(|params| params.self_signed(&key))
+        .map_err(|_| KeysError::Certificate)?;
+    let line = store.tls_line(&key, &spki_pin(certificate.der())?)?;
+    Ok((line, certificate.pem()))
+}
+
+fn certificate_params(subject: Subject<'_>, now: DateTime<Utc>) -> Result<CertificateParams, rcgen::Error> {
+    let Subject { institution, names, id } = subject;
     let mut params = CertificateParams::new(names.to_vec())?;
+    params.subject_alt_names.push(SanType::URI(id.as_str().try_into()?));
     let mut subject = DistinguishedName::new();
     subject.push(DnType::OrganizationName, institution);
     subject.push(DnType::CommonName, institution);
     params.distinguished_name = subject;
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    // The key may sign the list that withdraws its own certificate.
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::CrlSign];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let date = |time: DateTime<Utc>| {
         // Month and day are at most 31.

@@ -7,8 +7,10 @@ pub mod agreements;
 pub mod approver;
 pub mod audit;
 pub mod budget;
+pub mod cards;
 pub mod draft;
 pub mod jobs;
+pub mod keys;
 pub mod life;
 pub mod node;
 pub mod peers;
@@ -16,6 +18,7 @@ pub mod policies;
 pub mod protect;
 pub mod results;
 pub mod tables;
+pub mod trust;
 pub mod versions;
 
 #[cfg(test)]

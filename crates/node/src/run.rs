@@ -32,7 +32,7 @@ use crate::keys::spki_pin;
 use crate::rate::CallRates;
 use crate::store::{JobId, JobState};
 use crate::telemetry::scrape;
-use crate::tls::{Acceptor, AcceptorLimits, PinSource, SpkiPin};
+use crate::tls::{Acceptor, AcceptorLimits, Connections, Crls, PinSource, SpkiPin, Trust, reload};
 
 /// Time open connections get to close once all jobs have ended.
 const CLOSE_MAX: Duration = Duration::from_secs(2);
@@ -41,8 +41,16 @@ const RETENTION_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 const CERTIFICATE_FILE_BYTES_MAX: u64 = 64 << 10;
 
 impl PinSource for Home {
-    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<SpkiPin>, Error>> + Send + '_>> {
-        Box::pin(Self::pins(self))
+    fn trust(&self) -> Pin<Box<dyn Future<Output = Result<Trust, Error>> + Send + '_>> {
+        self.store().trust()
+    }
+
+    fn crls(&self) -> Crls {
+        Self::crls(self).clone()
+    }
+
+    fn connections(&self) -> Connections {
+        Self::connections(self).clone()
     }
 }
 
@@ -85,7 +93,7 @@ pub async fn run(
         }
         None => None,
     };
-    let acceptor = Acceptor::new(&home.keys(), home.clone(), home.clock(), acceptor_limits(&limits))?;
+    let acceptor = Acceptor::new(home.key_ring().clone(), home.clone(), home.clock(), acceptor_limits(&limits))?;
     let peers = acceptor.counted(home.metrics().clone()).listen(listener, accepting.clone());
 
     let exchange = Routes::new(Exchange::service(home.clone(), jobs.clone()));
@@ -109,6 +117,11 @@ pub async fn run(
     }
     let _retention = retention(home.clone());
     let notices = tokio::spawn(jobs.clone().deliver_notices());
+    let watch = reload::watch(home.clone(), jobs.clone(), accepting.clone());
+    servers.spawn(async move {
+        watch.await;
+        Ok(())
+    });
     ready();
     tracing::info!(institution = home.settings().institution, "the node serves");
 
@@ -206,7 +219,7 @@ fn operators(home: &Home, tcp: &ControlTcp) -> Result<Acceptor, Error> {
         let malformed = || KeysError::Malformed { path: path.clone(), expected: "certificate in PEM" };
         pins.push(spki_pin(&CertificateDer::from_pem_slice(&pem).map_err(|_| malformed())?)?);
     }
-    Acceptor::new(&home.keys(), pins, home.clock(), acceptor_limits(&home.settings().limits))
+    Acceptor::new(home.key_ring().clone(), pins, home.clock(), acceptor_limits(&home.settings().limits))
 }
 
 /// The control socket, removed when the node stops.

@@ -22,9 +22,11 @@ use crate::error::{Environment, Error};
 use crate::gate::Posture;
 
 pub use budget::{AlertRecord, AlertRules, JobInputs, SpentBySide};
+pub use identity::{CardUpdate, IdentityStore, PeerKeys};
 pub use sqlite::SqliteStore;
 
 mod budget;
+pub mod identity;
 pub mod sqlite;
 
 /// What a store method returns: a future that can be awaited behind `dyn Store`.
@@ -491,7 +493,7 @@ pub struct Accepted {
 }
 
 /// The state of a node.
-pub trait Store: Send + Sync + fmt::Debug {
+pub trait Store: IdentityStore + Send + Sync + fmt::Debug {
     /// Stores a table; an existing one of the name is replaced when `replace` says so, else refused.
     fn put_table(&self, table: TableRecord, replace: bool) -> Answer<'_, ()>;
     /// Finds a table.
@@ -631,7 +633,7 @@ pub(crate) fn as_time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Res
 }
 
 #[expect(clippy::ref_option, reason = "serde hands the field by reference")]
-fn as_optional_time<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_optional_time<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(time_text).serialize(serializer)
 }
 

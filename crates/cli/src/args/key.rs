@@ -71,4 +71,53 @@ Examples:
   symbolon key passphrase
   SYMBOLON_PASSPHRASE_FILE=old SYMBOLON_NEW_PASSPHRASE_FILE=new symbolon key passphrase")]
     Passphrase,
+    /// List this node's keys: those in force, and former ones that still count
+    List,
+    /// Put a new key in the place of the one in force
+    #[command(after_help = "\
+Examples:
+  symbolon key rotate tls
+  symbolon key rotate organisation --overlap 30
+  symbolon key rotate tls --now               # the former key counts no more: it may have been seen
+
+A running node takes the new key up by itself; running jobs go on. Partners get the new card at once, or when they are
+next reached; until then the former key is shown to them, as long as it counts. With --now a partner that cannot be
+reached has to be given the card by hand.")]
+    Rotate(RotateKeyArgs),
+    /// List every key this node ever had
+    History,
+    /// Withdraw a former key: nobody shall accept it any more
+    #[command(after_help = "\
+Example:
+  symbolon key revoke sha256:q0w1b2c3
+
+The key in force is replaced first: symbolon key rotate tls --now")]
+    Revoke {
+        /// The public part of the key, or enough of it
+        key: String,
+    },
+}
+
+/// `symbolon key rotate`
+#[derive(Debug, clap::Args)]
+pub(crate) struct RotateKeyArgs {
+    /// Which key
+    pub(crate) kind: KeyKindArg,
+    /// Days for which the former key counts beside the new one
+    #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(0..=366))]
+    pub(crate) overlap: u32,
+    /// The former key counts no more from now on
+    #[arg(long, conflicts_with = "overlap")]
+    pub(crate) now: bool,
+}
+
+/// A kind of key.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum KeyKindArg {
+    /// Key and certificate of the peer port
+    Tls,
+    /// The key that signs for the institution
+    Organisation,
+    /// The key that opens sealed files
+    Sealing,
 }

@@ -11,6 +11,7 @@ use symbolon_node::client::{self, ProbePlan, ProbeReport};
 use symbolon_node::control_client::ControlClient;
 use symbolon_node::home::Home;
 use symbolon_node::store::{AgreementState, PeerRecord};
+use symbolon_policy::Anchor;
 use symbolon_policy::cedar::DEFAULT_NAME;
 
 use super::{Context, hex_start};
@@ -75,6 +76,8 @@ pub(crate) async fn run(args: DoctorArgs, context: &Context) -> Result<Report, F
             checks.push(keys_at_rest(&home)?);
             checks.extend(permissions(&context.home));
             checks.push(policies(&home).await?);
+            checks.push(own_certificate(&home)?);
+            checks.extend(cards(&home).await?);
             checks.push(running(&home).await);
             checks.extend(tables(&home).await?);
             checks.extend(agreements(&home).await?);
@@ -194,6 +197,36 @@ async fn policies(home: &Home) -> Result<Check, Failure> {
             Check::ok("policies", "policies", found).failed(Exit::Environment, repair)
         }
     })
+}
+
+/// The node's own certificate: its age and its end.
+fn own_certificate(home: &Home) -> Result<Check, Failure> {
+    let (keys, now) = (home.keys(), home.clock().now());
+    let (age, left) = ((now - keys.tls().not_before()).num_days(), (keys.tls().not_after() - now).num_days());
+    let id = home.node_info()?.spiffe_id;
+    let found = format!("{age} days old, {left} days left, {}", if id.is_empty() { "no SPIFFE id" } else { &id });
+    let check = Check::ok("certificate", "certificate of this node", found);
+    let repair = "put a new one in its place: symbolon key rotate tls";
+    Ok(if keys.tls().not_after() <= now {
+        check.failed(Exit::Environment, repair)
+    } else if left < CERTIFICATE_WARN_DAYS && keys.tls().anchor() == Anchor::Leaf {
+        check.warning(repair)
+    } else {
+        check
+    })
+}
+
+/// Partners that have not taken the present card of this node.
+async fn cards(home: &Home) -> Result<Vec<Check>, Failure> {
+    let waiting = home.cards_waiting().await?;
+    Ok(waiting
+        .into_iter()
+        .map(|partner| {
+            let found = format!("not taken yet ({})", partner.reason.unwrap_or("not tried"));
+            let repair = "the node goes on trying while it runs; or give the partner: symbolon peer card";
+            Check::ok("card", format!("our present card at {}", partner.peer), found).warning(repair)
+        })
+        .collect())
 }
 
 async fn running(home: &Home) -> Check {

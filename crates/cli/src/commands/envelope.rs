@@ -39,18 +39,40 @@ pub(crate) async fn encrypt(args: EncryptArgs, context: &Context) -> Result<Repo
 
 pub(crate) async fn decrypt(args: DecryptArgs, context: &Context) -> Result<Report, Failure> {
     let home = context.open().await?;
-    let sender = *card_of(&home, &args.from).await?.organisation_key();
-    let keys = home.keys();
-    let direction = direction(&sender, &keys.organisation_public());
-    let input = args.file.clone();
-    let bytes = through(&args.file, &args.output, args.force, move |reader, writer| {
-        let file = FileContext { direction: &direction, ..FileContext::default() };
-        envelope::open(reader, writer, keys.sealing(), &sender, &file)
-    })
-    .await?
-    .map_err(|error| explain(error, &input))?;
+    let peer = home.peer_show(&args.from).await?;
+    let (keys, input) = (home.keys(), args.file.clone());
+    let known = home.lineage_of(&peer).await?;
+    let stands = |key: &&VerifyingKey| known.accepts_key(key).is_ok();
+    let senders: Vec<VerifyingKey> = known.keys().iter().rev().filter(stands).copied().collect();
+    let own: Vec<VerifyingKey> = keys.lineage().keys().iter().rev().copied().collect();
+    // The file may be from before a change of keys on either side; each is told apart at its beginning.
+    let mut outcome = Err(Error::VerificationFailed);
+    for (sender, recipient, index) in ways(&senders, &own, keys.sealing_all().count()) {
+        let (direction, keys) = (direction(&sender, &recipient), std::sync::Arc::clone(&keys));
+        outcome = through(&args.file, &args.output, args.force, move |reader, writer| {
+            let file = FileContext { direction: &direction, ..FileContext::default() };
+            let key = keys.sealing_all().nth(index).ok_or(Error::WrongKeyOrContext)?;
+            envelope::open(reader, writer, key, &sender, &file)
+        })
+        .await?;
+        if !matches!(outcome, Err(Error::WrongKeyOrContext | Error::VerificationFailed)) {
+            break;
+        }
+    }
+    let bytes = outcome.map_err(|error| explain(error, &input))?;
     let human = format!("{} bytes from {}, checked: {}\n", count(bytes), args.from, args.output.display());
     Ok(Report::new(human, json!({ "file": args.output, "from": args.from, "content_bytes": bytes })))
+}
+
+/// Every combination of a sender's key, a key of ours it may have addressed, and a key that may open the file; the
+/// present ones first.
+fn ways(
+    senders: &[VerifyingKey],
+    own: &[VerifyingKey],
+    sealing: usize,
+) -> impl Iterator<Item = (VerifyingKey, VerifyingKey, usize)> {
+    (0..sealing)
+        .flat_map(move |index| own.iter().flat_map(move |own| senders.iter().map(move |sender| (*sender, *own, index))))
 }
 
 async fn card_of(home: &Home, peer: &str) -> Result<Card, Failure> {

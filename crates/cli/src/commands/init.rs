@@ -31,6 +31,7 @@ pub(crate) async fn run(args: InitArgs, context: &Context) -> Result<Report, Fai
             ("home", context.home.display().to_string()),
             ("partners reach it at", node.endpoint.clone()),
             ("fingerprint", node.fingerprint.clone()),
+            ("in words", node.fingerprint_words.clone()),
             ("keys protected", protection.protection.as_str().to_owned()),
         ]),
         context.home.display(),
@@ -46,6 +47,7 @@ pub(crate) async fn run(args: InitArgs, context: &Context) -> Result<Report, Fai
         "institution": node.institution,
         "endpoint": node.endpoint,
         "fingerprint": node.fingerprint,
+        "fingerprint_words": node.fingerprint_words,
         "protection": protection.protection.as_str(),
     });
     Ok(Report::new(human, json))

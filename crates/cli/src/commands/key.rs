@@ -7,7 +7,7 @@ use symbolon_node::config::ProcessEnv;
 use symbolon_node::home::Home;
 use symbolon_node::keystore::{KeySettings, PassphraseSource, Pkcs11Settings, Protection, Unlock};
 
-use super::Context;
+use super::{Context, rotation};
 use crate::args::{KeyCommand, ProtectionArgs, ProtectionKind};
 use crate::exit::Failure;
 use crate::output::Report;
@@ -16,6 +16,10 @@ use crate::text;
 
 pub(crate) async fn run(command: KeyCommand, context: &Context) -> Result<Report, Failure> {
     match command {
+        KeyCommand::List => rotation::list(context, false).await,
+        KeyCommand::History => rotation::list(context, true).await,
+        KeyCommand::Rotate(args) => rotation::rotate(args, context).await,
+        KeyCommand::Revoke { key } => rotation::revoke(&key, context).await,
         KeyCommand::Show => show(&context.open().await?),
         KeyCommand::Protect { protection, needs } => {
             let settings = settings(protection, needs)?;

@@ -18,6 +18,8 @@ pub(crate) async fn run(command: PeerCommand, context: &Context) -> Result<Optio
     match command {
         PeerCommand::Card { output } => card(output, context).await,
         PeerCommand::Add(args) => add(args, context).await.map(Some),
+        PeerCommand::Revoke { name, key } => revoke(&name, key.as_deref(), context).await.map(Some),
+        PeerCommand::Remove { name } => remove(&name, context).await.map(Some),
         PeerCommand::List => list(context).await.map(Some),
     }
 }
@@ -25,8 +27,8 @@ pub(crate) async fn run(command: PeerCommand, context: &Context) -> Result<Optio
 async fn card(output: Option<PathBuf>, context: &Context) -> Result<Option<Report>, Failure> {
     let home = context.open().await?;
     let card = home.card()?;
-    let (text, fingerprint) = (card.to_toml(), card.fingerprint().to_string());
-    let json = json!({ "card": text, "fingerprint": fingerprint, "file": output });
+    let (text, fingerprint, words) = (card.to_toml(), card.fingerprint().to_string(), card.fingerprint().words());
+    let json = json!({ "card": text, "fingerprint": fingerprint, "fingerprint_words": words, "file": output });
     let Some(path) = output else {
         if context.output.is_json() {
             return Ok(Some(Report::new("", json)));
@@ -36,7 +38,7 @@ async fn card(output: Option<PathBuf>, context: &Context) -> Result<Option<Repor
     };
     write_document(&path, &text)?;
     let human = format!(
-        "written to {}\nTell the partner its fingerprint by another way, such as the telephone:\n  {fingerprint}\n",
+        "written to {}\nTell the partner its fingerprint by another way, such as the telephone:\n  {fingerprint}\n  {words}\n",
         path.display()
     );
     Ok(Some(Report::new(human, json)))
@@ -57,9 +59,10 @@ async fn add(args: AddPeerArgs, context: &Context) -> Result<Report, Failure> {
                 ("institution", contents.institution.to_string()),
                 ("endpoint", endpoint.clone()),
                 ("fingerprint", fingerprint.to_string()),
+                ("in words", fingerprint.words()),
             ]));
             let question = "Did the partner tell you this fingerprint by another way?";
-            confirm(context.output, question, "give --fingerprint HEX as the partner told it, or --yes")?;
+            confirm(context.output, question, "give --fingerprint as the partner told it, or --yes")?;
         }
     }
     let peer = home.peer_add(Some(&args.name), &text, args.endpoint.as_deref(), args.replace).await?;
@@ -74,14 +77,23 @@ async fn add(args: AddPeerArgs, context: &Context) -> Result<Report, Failure> {
 
 /// Compares a fingerprint as a person told it with the card's.
 fn compare(told: &str, card: &Fingerprint) -> Result<(), Failure> {
-    let digits = |text: &str| -> String {
-        text.chars().filter(char::is_ascii_alphanumeric).map(|digit| digit.to_ascii_lowercase()).collect()
-    };
-    if digits(told) == digits(&card.to_string()) {
+    if card.matches(told).map_err(symbolon_node::error::Error::from)? {
         return Ok(());
     }
     Err(Failure::new(Exit::Refused, "FINGERPRINT_DIFFERS", format!("the card has another fingerprint: {card}"))
         .hint("do not use this card; ask the partner for its card again and compare by another way"))
+}
+
+async fn revoke(name: &str, key: Option<&str>, context: &Context) -> Result<Report, Failure> {
+    let revoked = context.open().await?.peer_revoke(name, key).await?;
+    let revoked: Vec<String> = revoked.iter().map(ToString::to_string).collect();
+    let human = format!("withdrawn here, for good:\n  {}\n", revoked.join("\n  "));
+    Ok(Report::new(human, json!({ "peer": name, "revoked": revoked })))
+}
+
+async fn remove(name: &str, context: &Context) -> Result<Report, Failure> {
+    let peer = context.open().await?.peer_remove(name).await?;
+    Ok(Report::new(format!("{} is no longer a partner\n", peer.name), json_of(&peer)))
 }
 
 async fn list(context: &Context) -> Result<Report, Failure> {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::alerts::{self, RawAlerts};
 use super::limits::{COMMENTS, RawLimits};
-use super::{RawControl, RawTelemetry};
+use super::{RawControl, RawTelemetry, RawTls};
 
 /// Writes every setting with its default and a comment.
 pub(super) fn render(institution: &str, listen: &str, advertise: &str) -> String {
@@ -31,6 +31,18 @@ pub(super) fn render(institution: &str, listen: &str, advertise: &str) -> String
     entry(&mut text, "Form of the log on stderr: text or json (override: SYMBOLON_LOG_FORMAT).", "format", format);
     let comment = "What is logged, such as info or symbolon_node=debug,info (override: SYMBOLON_LOG).";
     entry(&mut text, comment, "filter", &telemetry.filter);
+    text.push_str("[tls]\n");
+    let tls = RawTls::default();
+    text.push_str(
+        "# Trust domain of the SPIFFE id in this node's certificate, from the next `key rotate tls` on; the host of\n\
+         # `advertise` unless given. The id is spiffe://<trust domain>/symbolon/<node>.\n\
+         # trust_domain = \"bank.example\"\n\n",
+    );
+    entry(&mut text, "Name of this node in that id.", "node", &tls.node);
+    let comment = "Lists of withdrawn certificates (CRL, PEM or DER), signed by partners' authorities or keys.";
+    line(&mut text, &format!("# {comment}\ncrl = []\n"));
+    let comment = "Seconds between two looks at key files and lists, beside the system's notices of changes.";
+    line(&mut text, &format!("# {comment}\nreload_seconds = {}\n", tls.reload_seconds));
     text.push_str(
         "# Numbers for Prometheus and traces for an OpenTelemetry collector; both are off without these sections, and\n\
          # loopback addresses are the only ones taken, as neither is encrypted.\n",

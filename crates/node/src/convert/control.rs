@@ -12,6 +12,7 @@ use crate::error::{Error, describe};
 use crate::jobs::{JobProgress, NewJob};
 use crate::ops::agreements::{AgreementInput, AgreementView};
 use crate::ops::jobs::ResultView;
+use crate::ops::keys::OwnKey;
 use crate::ops::node::NodeInfo;
 use crate::ops::policies::ExplainedDecision;
 use crate::store::{
@@ -33,6 +34,10 @@ pub(crate) fn node(info: NodeInfo) -> v1::GetNodeResponse {
         normaliser_version: info.normaliser_version,
         normaliser_digest: info.normaliser_digest,
         protocols: info.protocols.into_iter().map(str::to_owned).collect(),
+        fingerprint_words: info.fingerprint_words,
+        card_sequence: info.card_sequence,
+        spiffe_id: info.spiffe_id,
+        certificate_until: info.certificate_until,
     }
 }
 
@@ -60,6 +65,23 @@ pub(crate) fn decision(decision: ExplainedDecision) -> v1::Decision {
         checks: record.checks,
         facts_json: record.facts,
     }
+}
+
+pub(crate) fn own_key(key: &OwnKey) -> v1::OwnKey {
+    v1::OwnKey {
+        kind: key.kind.to_owned(),
+        state: key.state.as_str().to_owned(),
+        public: key.public.clone(),
+        from: time_text(key.from),
+        until: key.until.map(time_text).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn key_kind(word: &str) -> Result<crate::keystore::KeyKind, Error> {
+    use crate::keystore::KeyKind;
+    let kinds = [KeyKind::Tls, KeyKind::Organisation, KeyKind::Sealing];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == word);
+    kind.ok_or(misuse("the kind of key is not known", "give tls, organisation or sealing"))
 }
 
 const fn to_file_format(format: Option<Format>) -> v1::FileFormat {

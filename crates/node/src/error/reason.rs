@@ -143,6 +143,30 @@ const REASONS: &[Entry] = &[
         "check with the partner; when it changed, add its new card with `peer add --replace`",
     ),
     (
+        "PEER_CERTIFICATE_DATES",
+        Class::PeerIncompatible,
+        "the peer shows a certificate outside its dates",
+        "check this machine's clock; when it is right, the partner has to renew: `key rotate tls` there",
+    ),
+    (
+        "PEER_CERTIFICATE_REVOKED",
+        Class::PeerIncompatible,
+        "the peer shows a certificate or key that was withdrawn",
+        "ask the partner, by another way, for its present card; `peer list` shows what is known",
+    ),
+    (
+        "PEER_SPIFFE_ID",
+        Class::PeerIncompatible,
+        "the peer's certificate carries another SPIFFE id than its card names",
+        "check with the partner which certificate its node uses; ask for its present card",
+    ),
+    (
+        "PEER_CRL",
+        Class::PeerIncompatible,
+        "the list of withdrawn certificates of the peer's issuer is out of date or not signed by it",
+        "put a fresh list of that issuer where tls.crl in node.toml says",
+    ),
+    (
         "PEER_UNKNOWN_AGREEMENT",
         Class::PeerIncompatible,
         "the peer does not hold this agreement as active",
@@ -259,6 +283,42 @@ const REASONS: &[Entry] = &[
         Class::Refused,
         "the agreement pins another TLS certificate than the card",
         "draft the agreement anew from the present cards",
+    ),
+    (
+        "KEY_REVOKED",
+        Class::Refused,
+        "a key was withdrawn, so connections and jobs under it end",
+        "get the partner's present card by another way, `peer add --replace`, and sign a new agreement where needed",
+    ),
+    (
+        "CARD_ROLLBACK",
+        Class::Refused,
+        "the card is older than the one known, or another one with the same number",
+        "use the partner's latest card; when the partner restored a backup, `peer remove` it and add it anew",
+    ),
+    (
+        "CARD_FOREIGN",
+        Class::Refused,
+        "no change signed with both keys leads from the key known to the key of the card",
+        "ask the partner; a new identity is added with `peer add --replace` after comparing the fingerprint",
+    ),
+    (
+        "CARD_NAME_DIFFERS",
+        Class::Refused,
+        "the card names another institution or another SPIFFE id than the one known",
+        "ask the partner; a new identity is added with `peer add --replace` after comparing the fingerprint",
+    ),
+    (
+        "ROTATION_FORGED",
+        Class::Refused,
+        "a change of key on the card is not signed with both keys",
+        "do not use the card; ask its institution for it again",
+    ),
+    (
+        "FINGERPRINT_FORM",
+        Class::Misuse,
+        "the text is no fingerprint, or one of its words was misheard",
+        "give 64 hexadecimal digits or the twelve words, as the partner tells them",
     ),
     (
         "TABLE_DIFFERS",
@@ -488,6 +548,20 @@ const REASONS: &[Entry] = &[
         "a key file may be read by others than its owner",
         "run `chmod 600` on it; when others had access, make new keys",
     ),
+    ("KEY_HISTORY", Class::Config, "the history of keys cannot be written", REPORT),
+    ("KEYS_CHANGING", Class::Config, "another process is changing the keys", "wait for it to end, then try again"),
+    (
+        "KEY_IN_FORCE",
+        Class::Misuse,
+        "the key in force cannot be withdrawn",
+        "put another one in its place first: `key rotate KIND --now`",
+    ),
+    (
+        "CRL_MALFORMED",
+        Class::Config,
+        "a file named in tls.crl is no list of withdrawn certificates; lists read before stay in force",
+        "put a CRL in PEM or DER there, or take the file out of node.toml",
+    ),
     ("KEY_MALFORMED", Class::Config, "a key file does not hold what it should", "restore it from your backup"),
     (
         "KEY_UNAVAILABLE",
@@ -561,7 +635,12 @@ const REASONS: &[Entry] = &[
         "the token refuses the PIN",
         "give the right PIN; tokens lock themselves after a few wrong ones",
     ),
-    ("KEY_MISMATCH", Class::Config, "certificate and key do not belong together", "restore both from the same backup"),
+    (
+        "KEY_MISMATCH",
+        Class::Config,
+        "certificate and key do not belong together; a running node goes on with the pair read before",
+        "restore both from the same backup",
+    ),
     (
         "CERTIFICATE_NAMES",
         Class::Config,

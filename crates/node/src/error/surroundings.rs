@@ -118,6 +118,21 @@ pub enum KeysError {
     /// A certificate cannot be made from the names given.
     #[error("no certificate can be made for these names")]
     Certificate,
+    /// The history of keys cannot be written.
+    #[error("the history of keys cannot be written")]
+    History,
+    /// Another process changes the keys.
+    #[error("another process is changing the keys")]
+    Changing,
+    /// The key is the one in force.
+    #[error("the key in force cannot be withdrawn")]
+    InForce,
+    /// A list of withdrawn certificates is not one.
+    #[error("{} holds no list of withdrawn certificates (CRL) in PEM or DER", path.display())]
+    Crl {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// What was done with a file.
@@ -235,6 +250,10 @@ impl KeysError {
             Self::Malformed { .. } => "KEY_MALFORMED",
             Self::Mismatch => "KEY_MISMATCH",
             Self::Certificate => "CERTIFICATE_NAMES",
+            Self::History => "KEY_HISTORY",
+            Self::Changing => "KEYS_CHANGING",
+            Self::InForce => "KEY_IN_FORCE",
+            Self::Crl { .. } => "CRL_MALFORMED",
             Self::Locked => "KEYS_LOCKED",
             Self::WrongPassphrase => "PASSPHRASE_WRONG",
             Self::PassphraseShort { .. } => "PASSPHRASE_SHORT",

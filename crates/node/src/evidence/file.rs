@@ -238,7 +238,7 @@ impl LogFile {
         };
         let note = SignedCheckpoint::parse(&text).map_err(|_| EvidenceError::Rewritten)?;
         // The key may have been rotated since.
-        self.named.push(keys.organisation_public());
+        self.named.extend(keys.lineage().keys());
         note.verify_all(&self.named).map_err(|_| EvidenceError::Rewritten)?;
         let checkpoint = note.checkpoint();
         if Some(checkpoint.origin) != self.origin || self.tree.root_at(checkpoint.size) != Ok(checkpoint.root) {

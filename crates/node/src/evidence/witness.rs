@@ -26,17 +26,20 @@
 //! show a head that continues what the other has seen after it knows that, and a job that ends here has spent its run
 //! already.
 
+use std::sync::Arc;
+
 use symbolon_policy::audit::{
     AuditError, Checkpoint, Entry, Finished, Hash, LogHead, NoteSignature, Origin, Receipt, ReceiptBody,
     SignedCheckpoint, Turn, Word,
 };
 use symbolon_policy::{Card, Lineage};
-use symbolon_primitives::sign::{Signature, VerifyingKey};
+use symbolon_primitives::sign::{Signature, Signer, VerifyingKey};
 use symbolon_psi::TranscriptHashes;
 
 use crate::convert::evidence::SEEN_MAX;
 use crate::error::{Error, PeerMisbehaved};
 use crate::home::Home;
+use crate::keys::Keys;
 use crate::session::{EvidenceMessage, Notarising, Notary, NotaryStep};
 use crate::store::{JobId, OwnCheckpoint, PeerCheckpoint};
 
@@ -74,6 +77,8 @@ pub struct JobSheet {
 #[derive(Debug)]
 pub struct Witness {
     home: Home,
+    /// The keys as the job found them: it ends with the key it began with, also when that was changed meanwhile.
+    keys: Arc<Keys>,
     sheet: JobSheet,
     /// Ends of the peer's log that its next head must continue.
     seen: Vec<Checkpoint>,
@@ -90,8 +95,9 @@ pub struct Witness {
 impl Witness {
     /// Prepares the exchanges.
     #[must_use]
-    pub const fn new(home: Home, sheet: JobSheet) -> Self {
-        Self { home, sheet, seen: Vec::new(), own: None, peer: None, ended: 0, signed: None, receipt: None }
+    pub fn new(home: Home, sheet: JobSheet) -> Self {
+        let keys = home.keys();
+        Self { home, keys, sheet, seen: Vec::new(), own: None, peer: None, ended: 0, signed: None, receipt: None }
     }
 
     /// The receipt, once both have signed it.
@@ -104,6 +110,13 @@ impl Witness {
     #[must_use]
     pub const fn sheet(&self) -> &JobSheet {
         &self.sheet
+    }
+
+    /// The key this side signs with in this job.
+    fn own_key(&self) -> &dyn Signer {
+        let key = &self.sheet.keys[self.sheet.turn.index()];
+        let now = self.home.clock().now();
+        self.keys.organisation_for(key, now).unwrap_or_else(|| self.keys.organisation())
     }
 
     const fn peer_key(&self) -> &VerifyingKey {
@@ -138,7 +151,12 @@ impl Witness {
     /// Checks that the peer's head is its own, signed and continues everything in `seen`, and vouches for it.
     async fn vouch(&mut self, mut shown: SignedCheckpoint, proofs: &[Vec<Hash>]) -> Result<NoteSignature, Error> {
         let peer = *self.peer_key();
-        shown.verify_all(&[peer]).map_err(|_| PeerMisbehaved::Signature { what: "checkpoint" })?;
+        // The peer's log may be signed with a key that took the place of the job's meanwhile.
+        let mut signers = vec![peer];
+        if let Some(record) = self.home.store().peer_by_key(peer.to_bytes()).await? {
+            signers.extend(self.home.lineage_of(&record).await?.keys());
+        }
+        shown.verify_all(&signers).map_err(|_| PeerMisbehaved::Signature { what: "checkpoint" })?;
         let head = *shown.checkpoint();
         let origin = self.seen.first().map(|seen| seen.origin);
         let expected = |key: &VerifyingKey| Origin::of(key) == head.origin;
@@ -162,9 +180,8 @@ impl Witness {
             return self.conflict(record(&shown, true)).await;
         }
         let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
-        let keys = self.home.keys();
-        let line = shown.cosign(keys.organisation(), seconds).map_err(symbolon_policy::Error::from)?;
-        shown.add(line.clone(), &keys.organisation_public()).map_err(symbolon_policy::Error::from)?;
+        let line = shown.cosign(self.own_key(), seconds).map_err(symbolon_policy::Error::from)?;
+        shown.add(line.clone(), &self.own_key().verifying_key()).map_err(symbolon_policy::Error::from)?;
         let continued: Vec<u64> = self.seen.iter().map(|seen| seen.size).collect();
         match self.home.store().put_peer_checkpoint(record(&shown, false), &continued).await {
             Ok(()) => {}
@@ -245,7 +262,7 @@ impl Witness {
                 self.seen = self.peer.into_iter().collect();
                 let line = self.vouch(checkpoint, &proofs).await?;
                 let body = self.body(transcript, ended_unix_millis)?;
-                let signature = body.sign(self.home.keys().organisation()).map_err(symbolon_policy::Error::from)?;
+                let signature = body.sign(self.own_key()).map_err(symbolon_policy::Error::from)?;
                 self.signed = Some((body, signature, line.clone()));
                 if responds {
                     return Ok(NotaryStep::Await);

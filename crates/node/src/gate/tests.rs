@@ -36,7 +36,8 @@ async fn subject(pair: &Pair, id: [u8; 32]) -> Subject {
 }
 
 fn channel(pin: SpkiPin) -> Channel {
-    Channel { pin, exporter: [0; 32], certificate: Validity { not_before: 0, not_after: i64::MAX } }
+    let certificate = Validity { not_before: 0, not_after: i64::MAX };
+    Channel { pin, leaf_pin: pin, connection: 0, exporter: [0; 32], certificate }
 }
 
 fn write(home: &Home, name: &str, text: &str) {

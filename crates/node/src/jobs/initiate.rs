@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use symbolon_policy::Permit;
+use symbolon_primitives::sign::VerifyingKey;
 use symbolon_psi::Role;
 use symbolon_wire::v1;
 use tokio::sync::mpsc;
@@ -22,7 +23,7 @@ use crate::evidence::witness::JobSheet;
 use crate::gate::{Stage, Subject};
 use crate::session::Link;
 use crate::session::handshake::{Answer, Offer, Sealed, confirm, session_id};
-use crate::store::{Acceptance, JobRecord, JobState, Side};
+use crate::store::{Acceptance, JobRecord, JobState, PeerRecord, Side};
 
 /// A job this node's operator asked for.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ pub(super) struct Initiation {
 
 /// Both directions of the job's stream.
 struct Open {
+    peer: PeerRecord,
     client: PeerClient,
     inbound: Streaming<v1::ExchangeResponse>,
     outbound: mpsc::Sender<v1::ExchangeRequest>,
@@ -63,7 +65,7 @@ async fn initiate(run: &Run, deal: Arc<Deal>, record: JobRecord) -> Result<Done,
         }
     };
     run.state(JobState::Running).await?;
-    let Open { client, inbound, outbound } = open;
+    let Open { client, inbound, outbound, .. } = open;
     let inbound = inbound.map(move |message| match message {
         Ok(message) => convert::inbound_response(message),
         Err(status) => Err(client.failure(&status)),
@@ -77,11 +79,12 @@ async fn connect(run: &Run, deal: &Deal) -> Result<Open, Error> {
     let home = run.home();
     let peer = home.store().peer_by_key(deal.other().organisation_key.to_bytes()).await?;
     let peer = peer.ok_or(Refused::UnknownPeer)?;
-    check_party(deal, peer.spki_pin, home)?;
+    check_party(deal, &peer, home).await?;
     let client = PeerClient::connect(home, &peer).await?;
+    run.tracker.over(client.channel());
     let (outbound, receiver) = mpsc::channel(home.settings().limits.outbound_frames_max);
     let inbound = client.exchange(receiver).await?;
-    Ok(Open { client, inbound, outbound })
+    Ok(Open { peer, client, inbound, outbound })
 }
 
 /// The handshake's result.
@@ -102,7 +105,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     let columns = &record.columns;
     let normaliser = own_normaliser()?;
     let mut request =
-        deal.request(key.verifying_key(), columns, &record.purpose, normaliser, own.declared, timestamp(now)?)?;
+        deal.request(deal.own().organisation_key, columns, &record.purpose, normaliser, own.declared, timestamp(now)?)?;
     let spent = home.store().spent(deal.signed.agreement(), deal.seat, now).await?;
     // Nothing leaves this house, not even a row count, for what the agreement does not permit.
     deal.decide(&request, &spent, None)?;
@@ -111,7 +114,7 @@ async fn greet(run: &Run, deal: &Deal, record: JobRecord, own: &Own, open: &mut 
     let offer = Offer {
         agreement_id: deal.signed.id(),
         initiator: key.verifying_key(),
-        responder: deal.other().organisation_key,
+        responder: VerifyingKey::from_bytes(&open.peer.organisation_key)?,
         protocol: deal.protocol,
         result: deal.result,
         columns: columns.clone(),

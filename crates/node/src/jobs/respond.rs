@@ -18,7 +18,7 @@ use super::deal::{Deal, declared_normaliser, timestamp};
 use super::run::{AgreementWatch, Own, Run, Session, check_party};
 use super::sheet::sheet;
 use crate::convert;
-use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Refused, Unavailable};
+use crate::error::{Error, PeerIncompatible, PeerMisbehaved, Unavailable};
 use crate::evidence::witness::JobSheet;
 use crate::gate::{Stage, Subject};
 use crate::ops::agreements::{check_normaliser, read_active};
@@ -86,15 +86,19 @@ impl Response {
     /// Offer, decision, own table, spending, acceptance, confirmation.
     async fn accept(&mut self) -> Result<Accepted, Error> {
         let peer_key = VerifyingKey::from_bytes(&self.peer.organisation_key)?;
-        let own_key = self.run.home().keys().organisation_public();
+        self.run.tracker.over(self.channel);
+        let keys = self.run.home().keys();
+        let now = self.run.home().clock().now();
         // Who opens a stream has its offer ready; a slot is not kept for one who has not.
         let offer_max = self.run.home().settings().limits.handshake_seconds_max;
         let RequestMessage::Offer(message) = self.receive("offer", offer_max).await? else {
             return Err(PeerMisbehaved::UnexpectedMessage { expected: "offer", got: "another message" }.into());
         };
-        let offer = Sealed::<Offer>::receive(message, &peer_key, &own_key, &self.run.fit()?)?;
+        let offer = Sealed::<Offer>::receive(message, &peer_key, &self.run.fit()?, |key| {
+            keys.organisation_for(key, now).is_some()
+        })?;
         let deal = Arc::new(self.deal(offer.content()).await?);
-        check_party(&deal, self.channel.pin, self.run.home())?;
+        check_party(&deal, &self.peer, self.run.home()).await?;
         let permit = self.decide(&deal, offer.content()).await?;
 
         let mut job = self.record(&deal, offer.content());
@@ -148,7 +152,10 @@ impl Response {
             Role::Receiver => 0,
         };
         let answer = Answer { payload_bytes, own: self.run.declaration(own, &deal.held).await? };
-        let answer = Sealed::<Answer>::answer(offer, answer, self.run.home().keys().organisation())?;
+        let (keys, now) = (self.run.home().keys(), self.run.home().clock().now());
+        // An initiator that has not heard of a change of our key speaks to the former one, as long as it counts.
+        let key = keys.organisation_for(&offer.content().responder, now).ok_or(PeerMisbehaved::WrongInstitution)?;
+        let answer = Sealed::<Answer>::answer(offer, answer, key)?;
         let message = v1::ExchangeResponse { message: Some(ResponseMessage::Accept(answer.to_message())) };
         self.outbound.send(message).await.map_err(|_| Unavailable::Disconnected)?;
         let sid = session_id(offer, &answer, self.channel.exporter);
@@ -169,12 +176,14 @@ impl Response {
         let record = record.filter(|record| record.state == AgreementState::Active);
         let signed = read_active(&record.ok_or(PeerIncompatible::UnknownAgreement)?)?;
         check_normaliser(signed.agreement())?;
-        let own = home.keys().organisation_public();
-        let seat = signed.agreement().seat_of_key(&own).ok_or(Refused::NotAParty)?;
+        let seat = home.own_seat(signed.agreement())?;
         home.agreement_now(*signed.id().as_bytes()).await?.may_start()?;
         let held = home.store().tightening(*signed.id().as_bytes()).await?;
         let deal = Deal { signed, seat, side: Side::Responder, protocol: offer.protocol, result: offer.result, held };
-        if deal.other().organisation_key != offer.initiator {
+        let party = home.store().peer_by_key(deal.other().organisation_key.to_bytes()).await?;
+        let signer = home.store().peer_by_key(offer.initiator.to_bytes()).await?;
+        // A withdrawn key is judged where the parties are checked.
+        if party.is_some_and(|party| signer.is_none_or(|signer| signer.name != party.name)) {
             return Err(PeerMisbehaved::WrongInstitution.into());
         }
         Ok(deal)
@@ -237,5 +246,12 @@ impl Response {
 
 fn request(deal: &Deal, offer: &Offer, now: chrono::DateTime<chrono::Utc>) -> Result<symbolon_policy::Request, Error> {
     let normaliser = declared_normaliser(&offer.own.normaliser_version, offer.own.normaliser_digest)?;
-    deal.request(offer.initiator, &offer.columns, &offer.purpose, normaliser, offer.own.rows, timestamp(now)?)
+    deal.request(
+        deal.other().organisation_key,
+        &offer.columns,
+        &offer.purpose,
+        normaliser,
+        offer.own.rows,
+        timestamp(now)?,
+    )
 }

@@ -27,7 +27,7 @@ use crate::ops::blocking;
 use crate::session::handshake::{Declaration, Fit};
 use crate::session::{Bounds, Inbound, InboxLimits, Link, Outbound, Surroundings, drive};
 use crate::status::{incident, peer_word};
-use crate::store::{AgreementId, Failure, JobEnd, JobInputs, JobRecord, JobState, Side, TableRecord};
+use crate::store::{AgreementId, Failure, JobEnd, JobInputs, JobRecord, JobState, PeerRecord, Side, TableRecord};
 use crate::telemetry::{JobTrace, Running};
 
 /// How long a side that gives up before the session waits for its last message to leave.
@@ -229,6 +229,10 @@ impl Run {
         let kept = watchman.close().await;
         let outcome = outcome?;
         kept?;
+        // A key may have been withdrawn while only this side still computed.
+        if let Some(channel) = self.tracker.channel() {
+            self.home().peer_of_channel(channel).await?;
+        }
         // What this side only sent has left already; what it got is released now or never.
         if subject.facts.receiver != "peer" {
             self.home().gate().phase(Stage::Release, &subject).await?;
@@ -298,6 +302,7 @@ impl Run {
     /// The last message to the peer.
     fn farewell(&self, error: &Error) -> Outbound {
         let reason = match error {
+            Error::Cancelled if self.tracker.is_withdrawn() => Error::from(Refused::KeyRevoked).reason(),
             Error::Cancelled if self.jobs.0.stop.is_cancelled() => Error::Interrupted.reason(),
             Error::Cancelled => self.tracker.ended().map_or("CANCELLED", symbolon_policy::Reason::label),
             error => peer_word(error),
@@ -361,9 +366,10 @@ impl Run {
         self.jobs.forget(id);
     }
 
-    /// What ended a job that was cancelled: the node that stops, the agreement, or the operator.
+    /// What ended a job that was cancelled: a withdrawn key, the node that stops, the agreement, or the operator.
     fn cause(&self, error: Error) -> Error {
         match (error, self.tracker.ended()) {
+            (Error::Cancelled, _) if self.tracker.is_withdrawn() => Refused::KeyRevoked.into(),
             (Error::Cancelled, _) if self.jobs.0.stop.is_cancelled() => Error::Interrupted,
             (Error::Cancelled, Some(reason)) => reason.clone().into(),
             (error, _) => error,
@@ -432,11 +438,7 @@ fn failure_reason(error: &Error) -> &'static str {
     }
 }
 
-/// Checks that the peer at this end of the connection is the agreement's party.
-pub(super) fn check_party(deal: &Deal, pin: [u8; 32], home: &Home) -> Result<(), Error> {
-    let own_pin = home.keys().spki_pin();
-    if *deal.other().tls_spki.as_bytes() != pin || *deal.own().tls_spki.as_bytes() != own_pin {
-        return Err(Refused::PinDiffers.into());
-    }
-    Ok(())
+/// Checks that the peer is the agreement's party, and that the keys the agreement names still stand.
+pub(super) async fn check_party(deal: &Deal, peer: &PeerRecord, home: &Home) -> Result<(), Error> {
+    home.check_parties(deal.own(), deal.other(), peer).await
 }

@@ -1,7 +1,7 @@
 //! What is known about a running job, for those who watch it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use symbolon_policy::Reason;
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::session::SessionProgress;
 use crate::store::{Failure, JobId, JobRecord, JobState};
+use crate::tls::Channel;
 
 /// One report of a job's progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,10 @@ pub(super) struct Tracker {
     /// Bytes both sides will send together, once known.
     bytes_total: AtomicU64,
     clock: Arc<dyn Clock>,
+    /// The channel to the peer, once there is one.
+    channel: std::sync::OnceLock<Channel>,
+    /// Whether the job ends because the peer's key was withdrawn.
+    withdrawn: AtomicBool,
     /// When the session began.
     began: std::sync::OnceLock<Instant>,
     /// Why the agreement no longer lets it go on.
@@ -79,6 +84,8 @@ impl Tracker {
             session: watch::Sender::new(SessionProgress::default()),
             bytes_total: AtomicU64::new(0),
             clock,
+            channel: std::sync::OnceLock::new(),
+            withdrawn: AtomicBool::new(false),
             began: std::sync::OnceLock::new(),
             ended: std::sync::OnceLock::new(),
             _slot: slot,
@@ -106,6 +113,27 @@ impl Tracker {
 
     pub(super) fn is_final(&self) -> bool {
         self.state.borrow().0.is_final()
+    }
+
+    /// The job runs over this channel.
+    pub(super) fn over(&self, channel: Channel) {
+        self.channel.get_or_init(|| channel);
+    }
+
+    /// The channel to the peer, once there is one.
+    pub(super) fn channel(&self) -> Option<&Channel> {
+        self.channel.get()
+    }
+
+    /// Ends the job because the peer's key was withdrawn.
+    pub(super) fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Release);
+        self.cancel.cancel();
+    }
+
+    /// Whether the job ends because the peer's key was withdrawn.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.withdrawn.load(Ordering::Acquire)
     }
 
     pub(super) const fn session(&self) -> &watch::Sender<SessionProgress> {

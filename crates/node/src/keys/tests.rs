@@ -88,7 +88,7 @@ fn the_pin_is_the_digest_of_the_public_key_info() {
     let home = tempfile::tempdir().unwrap();
     let keys = create(home.path());
     let (_, certificate) = X509Certificate::from_der(keys.tls_certificate_der()).unwrap();
-    assert_eq!(keys.spki_pin(), *symbolon_policy::Digest::of(certificate.public_key().raw).as_bytes());
+    assert_eq!(keys.spki_pin(), *Digest::of(certificate.public_key().raw).as_bytes());
     assert!(certificate.subject().to_string().contains("North Bank"));
     assert!(spki_pin(b"no certificate").is_err());
 }
@@ -115,7 +115,9 @@ fn printing_shows_no_secret() {
 fn write_plain_files(dir: &Path) -> (VerifyingKey, [u8; 32]) {
     let seed = Secret::new([7; 32]);
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
-    let params = certificate_params("Old Bank", &["bank.example".to_owned()], SystemClock.now()).unwrap();
+    let (names, id) = (["bank.example".to_owned()], "spiffe://bank.example/symbolon/1".parse().unwrap());
+    let subject = Subject { institution: "Old Bank", names: &names, id: &id };
+    let params = certificate_params(subject, SystemClock.now()).unwrap();
     let certificate = params.self_signed(&pair).unwrap();
     for (name, content) in [
         (ORGANISATION_FILE, format!("{ORGANISATION_PREFIX}{}\n", STANDARD.encode(seed.expose()))),

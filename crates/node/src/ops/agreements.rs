@@ -111,7 +111,11 @@ impl Home {
             text
         } else {
             let before = signed.clone();
-            signed.sign(self.keys().organisation())?;
+            let keys = self.keys();
+            let key = signed.agreement().party(seat).organisation_key;
+            // A draft from before a change of keys is signed with the key it names, as long as that one counts.
+            let key = keys.organisation_for(&key, self.clock().now()).ok_or(Refused::PinDiffers)?;
+            signed.sign(key)?;
             append_blocks(&text, &before, &signed)?
         };
         let record = self.store_document(&text, seat).await?;
@@ -265,7 +269,10 @@ impl Home {
         };
         let signed = SignedAgreement::from_toml(&text)?;
         let seat = self.own_seat(signed.agreement())?;
-        if signed.agreement().party(seat.other()).organisation_key.to_bytes() != peer_key {
+        let party =
+            self.store().peer_by_key(signed.agreement().party(seat.other()).organisation_key.to_bytes()).await?;
+        let peer = self.store().peer_by_key(peer_key).await?;
+        if party.is_none_or(|party| peer.is_none_or(|peer| peer.name != party.name)) {
             return Err(PeerMisbehaved::WrongInstitution.into());
         }
         Ok((text, signed, seat))
@@ -293,18 +300,12 @@ impl Home {
         self.store().peer_by_key(key).await?.ok_or_else(|| Refused::UnknownPeer.into())
     }
 
-    pub(super) fn own_seat(&self, agreement: &Agreement) -> Result<Seat, Error> {
-        agreement.seat_of_key(&self.keys().organisation_public()).ok_or_else(|| Refused::NotAParty.into())
-    }
-
     /// Checks what we can answer for before our signature stands under it.
     pub(super) async fn check_terms(&self, agreement: &Agreement) -> Result<(Seat, PeerRecord), Error> {
         let seat = self.own_seat(agreement)?;
         let (own, other) = (agreement.party(seat), agreement.party(seat.other()));
         let peer = self.known_peer(other.organisation_key.to_bytes()).await?;
-        if *other.tls_spki.as_bytes() != peer.spki_pin || *own.tls_spki.as_bytes() != self.keys().spki_pin() {
-            return Err(Refused::PinDiffers.into());
-        }
+        self.check_parties(own, other, &peer).await?;
         check_normaliser(agreement)?;
         self.check_replaced(agreement).await?;
         check_own_side(own, &self.table_show(own.table.as_str()).await?)?;

@@ -2,11 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use symbolon_policy::{Card, CardContents, CardIdentity, Digest, Endpoint, Name, SealingKeyEntry, Timestamp, Version};
+use symbolon_policy::{
+    Card, CardContents, CardIdentity, Digest, Endpoint, Name, REVOKED_MAX, SealingKeyEntry, TLS_PINS_MAX, Timestamp,
+    TlsPin, Version,
+};
 use symbolon_psi::Protocol;
 
 use crate::error::{ConfigError, Error};
 use crate::home::Home;
+use crate::keys::Keys;
+use crate::keystore::KeyKind;
+use crate::store::time_text;
 
 /// The version of the software.
 pub const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -19,6 +25,14 @@ pub struct NodeInfo {
     pub institution: String,
     /// The fingerprint of its card, to compare over another channel.
     pub fingerprint: String,
+    /// The same in words.
+    pub fingerprint_words: String,
+    /// The number of its card; 0 until a key first changes.
+    pub card_sequence: u64,
+    /// The SPIFFE id in its certificate; empty without one.
+    pub spiffe_id: String,
+    /// The last moment of its certificate, RFC 3339.
+    pub certificate_until: String,
     /// Where partners reach it.
     pub endpoint: String,
     /// What the peer port listens on.
@@ -47,10 +61,14 @@ impl Home {
     /// # Errors
     /// What [`Home::card`] finds.
     pub fn node_info(&self) -> Result<NodeInfo, Error> {
-        let settings = self.settings();
+        let (settings, keys, card) = (self.settings(), self.keys(), self.card()?);
         Ok(NodeInfo {
             institution: settings.institution.clone(),
-            fingerprint: self.card()?.fingerprint().to_string(),
+            fingerprint: card.fingerprint().to_string(),
+            fingerprint_words: card.fingerprint().words(),
+            card_sequence: card.contents().identity.sequence,
+            spiffe_id: keys.tls().spiffe_id().map(ToString::to_string).unwrap_or_default(),
+            certificate_until: time_text(keys.tls().not_after()),
             endpoint: settings.advertise.clone(),
             listen: settings.listen.clone(),
             home: settings.home.display().to_string(),
@@ -92,10 +110,35 @@ impl Home {
                 .into_iter()
                 .map(|suite| SealingKeyEntry { suite, key: public.as_bytes().to_vec() })
                 .collect(),
-            identity: CardIdentity::default(),
+            identity: card_identity(&keys)?,
         };
         Ok(Card::issue(contents, keys.organisation())?)
     }
+}
+
+/// What the card says about the keys over time. It depends on the keys alone, so that it is the same until they change.
+fn card_identity(keys: &Keys) -> Result<CardIdentity, Error> {
+    let history = keys.history();
+    // Pins of keys that no longer counted when the present card came about are left out; the newest come first.
+    let issued = history.changed.unwrap_or_default();
+    let former = history.former.iter().rev().filter(|key| key.kind == KeyKind::Tls && key.holds(issued));
+    let pins = former.take(TLS_PINS_MAX).filter_map(|key| {
+        let spki: Digest = key.public.parse().ok()?;
+        Some(timestamp(key.from).and_then(|not_before| {
+            Ok(TlsPin { spki, anchor: key.tls_anchor(), not_before, not_after: timestamp(key.until)? })
+        }))
+    });
+    let mut revoked = history.revoked();
+    let surplus = revoked.len().saturating_sub(REVOKED_MAX);
+    revoked.drain(..surplus);
+    Ok(CardIdentity {
+        sequence: history.sequence,
+        spiffe_id: keys.tls().spiffe_id().cloned(),
+        tls_anchor: keys.tls().anchor(),
+        tls_pins: pins.collect::<Result<_, Error>>()?,
+        rotations: history.rotations.clone(),
+        revoked,
+    })
 }
 
 /// A time as agreements count it.

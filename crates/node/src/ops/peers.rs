@@ -1,8 +1,9 @@
 //! Partners: added by their card, after a person compared the fingerprint.
 
-use symbolon_policy::{Card, Endpoint, Fingerprint, Name};
+use symbolon_policy::{Card, Endpoint, Fingerprint, Lineage, Name, UpdateRefused};
 
-use crate::error::Error;
+use super::cards::refusal;
+use crate::error::{Error, Refused};
 use crate::home::Home;
 use crate::store::{PeerRecord, PostureRecord};
 
@@ -48,8 +49,38 @@ impl Home {
             card: card.to_owned(),
             added_at: self.clock().now(),
         };
-        self.store().put_peer(record.clone(), replace).await?;
+        let lineage = self.lineage_under(&record.name, &parsed, replace).await?;
+        for key in lineage.keys().iter().map(|key| key.to_bytes()).chain(lineage.pins().iter().map(|p| *p.as_bytes())) {
+            if self.store().is_revoked(key).await? && (key == record.organisation_key || key == record.spki_pin) {
+                return Err(Refused::KeyRevoked.into());
+            }
+        }
+        let known = self.store().peer(&record.name).await?.is_some();
+        if known && !replace {
+            return Err(Error::AlreadyExists { what: "peer with this name, key or certificate" });
+        }
+        self.take_card(record.clone(), &parsed, &lineage, known).await?;
         Ok(record)
+    }
+
+    /// What is known about keys once a card is added by a person: past keys stay known where the card leads back to
+    /// them, and a new identity begins anew. Even a person does not put an older card of the same key in the place of
+    /// a newer one.
+    async fn lineage_under(&self, name: &str, card: &Card, replace: bool) -> Result<Lineage, Error> {
+        let fresh = Lineage::of_card(card);
+        let Some(known) = self.store().peer(name).await?.filter(|_| replace) else { return Ok(fresh) };
+        let present = known.parsed_card()?;
+        let lineage = self.lineage_of(&known).await?;
+        match lineage.update(&present, card) {
+            Ok(Some(lineage)) => Ok(lineage),
+            Ok(None) => Ok(lineage),
+            Err(UpdateRefused::Rollback)
+                if card.contents().identity.sequence < present.contents().identity.sequence =>
+            {
+                Err(refusal(UpdateRefused::Rollback).into())
+            }
+            Err(_) => Ok(fresh),
+        }
     }
 
     /// Lists the partners by name.

@@ -165,10 +165,7 @@ impl Home {
     pub async fn policy_explain(&self, question: &Question) -> Result<Explanation, Error> {
         let record = self.agreement_show(&question.agreement).await?.record;
         let signed = read_active(&record)?;
-        let own = self.keys().organisation_public();
-        let remedy = "ask about an agreement of this institution";
-        let seat = signed.agreement().seat_of_key(&own);
-        let seat = seat.ok_or(Error::NotFound { what: "agreement of ours", remedy })?;
+        let seat = self.own_seat(signed.agreement())?;
         let case = Case::of(question, signed, seat)?;
         let stage = question.stage.unwrap_or(Stage::Accept);
         let at = question.at.unwrap_or_else(|| self.clock().now());

@@ -110,8 +110,12 @@ async fn the_control_port_is_for_named_operators_only() {
     let pin = pair.bank.keys().spki_pin();
     let clock = Arc::clone(pair.bank.clock());
     let dial = |keys: &Keys| {
-        let config = crate::tls::client_config(keys, pin, &clock).unwrap();
-        async move { crate::tls::connect(config, pin, TcpStream::connect(address).await.unwrap()).await }
+        let pins = crate::tls::Pins::new([pin]);
+        let config = crate::tls::client_config(keys.tls(), &pins, &clock).unwrap();
+        async move {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            crate::tls::connect(config, (&pins, pin), &Connections::default(), tcp).await
+        }
     };
     let stream = dial(&alice).await.unwrap();
     let mut slot = Some(hyper_util::rt::TokioIo::new(stream));

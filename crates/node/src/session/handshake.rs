@@ -129,11 +129,16 @@ impl Sealed<Offer> {
         Ok(Self { content: offer, body, signature })
     }
 
-    /// Checks an offer that came from the peer with the organisation key `peer` to the node with the key `own`.
+    /// Checks an offer that came from the peer with the organisation key `peer` to this node, whose keys `own` knows.
     ///
     /// # Errors
     /// [`PeerMisbehaved`] for size, form, signature or names; [`PeerIncompatible`] for version, clock or frame size.
-    pub fn receive(message: v1::JobOffer, peer: &VerifyingKey, own: &VerifyingKey, fit: &Fit) -> Result<Self, Error> {
+    pub fn receive(
+        message: v1::JobOffer,
+        peer: &VerifyingKey,
+        fit: &Fit,
+        own: impl Fn(&VerifyingKey) -> bool,
+    ) -> Result<Self, Error> {
         check_size("offer", &message.body)?;
         let signature = signature(&message.signature, "offer")?;
         peer.verify(Label::JobOffer, &[&message.body], &signature)
@@ -142,7 +147,7 @@ impl Sealed<Offer> {
         let body = body.map_err(|_| PeerMisbehaved::Malformed { what: "offer" })?;
         check_version(body.version)?;
         let offer = convert::offer(body)?;
-        if offer.initiator != *peer || offer.responder != *own {
+        if offer.initiator != *peer || !own(&offer.responder) {
             return Err(PeerMisbehaved::WrongInstitution.into());
         }
         fit.check(&offer.own)?;

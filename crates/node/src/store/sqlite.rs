@@ -6,12 +6,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqlSafeStr, SqlitePool};
+use sqlx::{SqlSafeStr, SqliteConnection, SqlitePool};
 use symbolon_policy::budget::Spent;
 use symbolon_policy::probing::Finding;
 use symbolon_policy::sketch::{InputMark, Overlap};
 use symbolon_policy::{Agreement, Seat, Tightening};
 
+use super::identity::PeerKeys;
 use super::{
     Acceptance, Accepted, AgreementId, AgreementLife, AgreementRecord, AgreementState, AlertRecord, Answer,
     DecisionRecord, JobEnd, JobId, JobRecord, JobState, NoticeRecord, OwnCheckpoint, PeerCheckpoint, PeerRecord,
@@ -23,6 +24,7 @@ use crate::files;
 mod budget;
 mod decisions;
 mod evidence;
+mod identity;
 mod job_keys;
 mod jobs;
 mod life;
@@ -38,6 +40,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "agreements", include_str!("../../migrations/0002_agreements.sql")),
     (3, "budgets", include_str!("../../migrations/0003_budgets.sql")),
     (4, "evidence", include_str!("../../migrations/0004_evidence.sql")),
+    (5, "identity", include_str!("../../migrations/0005_identity.sql")),
     (6, "at rest", include_str!("../../migrations/0006_at_rest.sql")),
     (7, "gate", include_str!("../../migrations/0007_gate.sql")),
 ];
@@ -114,23 +117,6 @@ impl SqliteStore {
         rows.iter().map(rows::table).collect()
     }
 
-    async fn put_peer(&self, peer: PeerRecord, replace: bool) -> Result<(), Error> {
-        let sql = if replace {
-            "INSERT INTO peers (name, institution, organisation_key, spki_pin, endpoint, card, added_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (name) DO UPDATE SET institution = $2, organisation_key = $3, spki_pin = $4, endpoint = $5,
-             card = $6, added_at = $7"
-        } else {
-            "INSERT INTO peers (name, institution, organisation_key, spki_pin, endpoint, card, added_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)"
-        };
-        let query = sqlx::query(sql).bind(peer.name).bind(peer.institution).bind(peer.organisation_key.to_vec());
-        let query = query.bind(peer.spki_pin.to_vec()).bind(peer.endpoint).bind(peer.card);
-        let query = query.bind(peer.added_at.timestamp_millis());
-        query.execute(&self.pool).await.map_err(|error| taken(error, "peer with this name, key or certificate"))?;
-        Ok(())
-    }
-
     async fn one_peer(&self, sql: &'static str, key: PeerKey<'_>) -> Result<Option<PeerRecord>, Error> {
         let query = sqlx::query(sql);
         let query = match key {
@@ -194,6 +180,24 @@ enum PeerKey<'a> {
     Bytes([u8; 32]),
 }
 
+/// Inserts or replaces the record of a peer.
+async fn put_peer(connection: &mut SqliteConnection, peer: PeerRecord, replace: bool) -> Result<(), Error> {
+    let sql = if replace {
+        "INSERT INTO peers (name, institution, organisation_key, spki_pin, endpoint, card, added_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (name) DO UPDATE SET institution = $2, organisation_key = $3, spki_pin = $4, endpoint = $5,
+         card = $6, added_at = $7"
+    } else {
+        "INSERT INTO peers (name, institution, organisation_key, spki_pin, endpoint, card, added_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    };
+    let query = sqlx::query(sql).bind(peer.name).bind(peer.institution).bind(peer.organisation_key.to_vec());
+    let query = query.bind(peer.spki_pin.to_vec()).bind(peer.endpoint).bind(peer.card);
+    let query = query.bind(peer.added_at.timestamp_millis());
+    query.execute(connection).await.map_err(|error| taken(error, "peer with this name, key or certificate"))?;
+    Ok(())
+}
+
 /// A broken uniqueness rule means that the name is taken; everything else is the database's fault.
 fn taken(error: sqlx::Error, what: &'static str) -> Error {
     match error.as_database_error() {
@@ -216,7 +220,8 @@ impl Store for SqliteStore {
     }
 
     fn put_peer(&self, peer: PeerRecord, replace: bool) -> Answer<'_, ()> {
-        Box::pin(self.put_peer(peer, replace))
+        let (keys, at) = (PeerKeys::of_record(&peer), peer.added_at);
+        Box::pin(self.put_peer_with(peer, keys, replace, at))
     }
 
     fn peer<'a>(&'a self, name: &'a str) -> Answer<'a, Option<PeerRecord>> {
@@ -224,11 +229,19 @@ impl Store for SqliteStore {
     }
 
     fn peer_by_key(&self, key: [u8; 32]) -> Answer<'_, Option<PeerRecord>> {
-        Box::pin(self.one_peer("SELECT * FROM peers WHERE organisation_key = $1", PeerKey::Bytes(key)))
+        Box::pin(self.one_peer(
+            "SELECT peers.* FROM peers JOIN peer_keys ON peer_keys.peer = peers.name
+             WHERE key = $1 AND key NOT IN (SELECT value FROM revoked_keys)",
+            PeerKey::Bytes(key),
+        ))
     }
 
     fn peer_by_pin(&self, pin: [u8; 32]) -> Answer<'_, Option<PeerRecord>> {
-        Box::pin(self.one_peer("SELECT * FROM peers WHERE spki_pin = $1", PeerKey::Bytes(pin)))
+        Box::pin(self.one_peer(
+            "SELECT peers.* FROM peers JOIN peer_pins ON peer_pins.peer = peers.name
+             WHERE pin = $1 AND pin NOT IN (SELECT value FROM revoked_keys)",
+            PeerKey::Bytes(pin),
+        ))
     }
 
     fn peers(&self) -> Answer<'_, Vec<PeerRecord>> {

@@ -13,10 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Pins, SpkiPin, Stream, server_config};
+use super::crl::Crls;
+use super::open::Connections;
+use super::{Pins, SpkiPin, Stream, Trust, server_config};
 use crate::clock::Clock;
 use crate::error::Error;
-use crate::keys::Keys;
+use crate::keys::KeyRing;
 use crate::rate::Sources;
 use crate::telemetry::Metrics;
 
@@ -26,13 +28,23 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Where the keys that may connect come from; asked anew for every connection.
 pub trait PinSource: Send + Sync + 'static {
     /// The keys that may connect at this moment.
-    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<SpkiPin>, Error>> + Send + '_>>;
+    fn trust(&self) -> Pin<Box<dyn Future<Output = Result<Trust, Error>> + Send + '_>>;
+
+    /// The lists of withdrawn certificates.
+    fn crls(&self) -> Crls {
+        Crls::default()
+    }
+
+    /// Where open connections are entered.
+    fn connections(&self) -> Connections {
+        Connections::default()
+    }
 }
 
 /// A fixed set of keys, such as those of operators named in the configuration.
 impl PinSource for Vec<SpkiPin> {
-    fn pins(&self) -> Pin<Box<dyn Future<Output = Result<Vec<SpkiPin>, Error>> + Send + '_>> {
-        Box::pin(async { Ok(self.clone()) })
+    fn trust(&self) -> Pin<Box<dyn Future<Output = Result<Trust, Error>> + Send + '_>> {
+        Box::pin(async { Ok(self.iter().copied().collect()) })
     }
 }
 
@@ -76,6 +88,7 @@ pub struct Acceptor {
     peers: Peers,
     sources: Arc<Sources>,
     metrics: Metrics,
+    connections: Connections,
 }
 
 impl std::fmt::Debug for Acceptor {
@@ -88,17 +101,18 @@ impl Acceptor {
     /// Prepares a port.
     ///
     /// # Errors
-    /// [`Environment::Tls`](crate::error::Environment::Tls) when the node's own certificate and key cannot be used.
+    /// [`Environment::Tls`](crate::error::Environment::Tls) when no configuration can be made.
     pub fn new(
-        keys: &Keys,
+        keys: impl Into<KeyRing>,
         source: impl PinSource,
         clock: &Arc<dyn Clock>,
         limits: AcceptorLimits,
     ) -> Result<Self, Error> {
-        let pins = Pins::default();
+        let pins = Pins::with_crls(Trust::default(), source.crls());
         Ok(Self {
-            config: server_config(keys, &pins, clock)?,
+            config: server_config(&keys.into(), &pins, clock)?,
             pins,
+            connections: source.connections(),
             source: Arc::new(source),
             limits,
             slots: Arc::new(Semaphore::new(limits.connections_max)),
@@ -167,9 +181,9 @@ impl Acceptor {
 
     async fn handshake(&self, tcp: TcpStream, slot: OwnedSemaphorePermit) -> io::Result<Stream> {
         tcp.set_nodelay(true)?;
-        self.pins.replace(self.source.pins().await.map_err(io::Error::other)?);
+        self.pins.replace(self.source.trust().await.map_err(io::Error::other)?);
         let tls = TlsAcceptor::from(Arc::clone(&self.config)).accept(tcp).await?;
-        let mut stream = Stream::new(tls.into(), None).map_err(io::Error::other)?;
+        let mut stream = Stream::new(tls.into(), &self.pins, &self.connections).map_err(io::Error::other)?;
         let count = self.peers.enter(stream.channel().pin, self.limits.connections_peer_max);
         let count = count.ok_or_else(|| io::Error::other("connections_peer_max are open"))?;
         stream.expect_preface(self.limits.handshake_max);

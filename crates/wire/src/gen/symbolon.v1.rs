@@ -140,6 +140,20 @@ pub struct NotifyAgreementRequest {
 /// NotifyAgreementResponse says that the notice was taken and holds, or was known already.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NotifyAgreementResponse {}
+/// UpdateCardRequest carries a card.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateCardRequest {
+    /// The caller's present card as a TOML document, signed by the organisation key it names.
+    #[prost(string, tag = "1")]
+    pub card: ::prost::alloc::string::String,
+}
+/// UpdateCardResponse tells which card the receiver now knows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateCardResponse {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+}
 /// ExchangeRequest is one message of the side that starts the job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExchangeRequest {
@@ -647,6 +661,32 @@ pub mod exchange_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// UpdateCard hands over the caller's present card after its keys changed. The receiver takes it only when it follows
+        /// from the card it knows.
+        pub async fn update_card(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateCardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateCardResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ExchangeService/UpdateCard",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ExchangeService", "UpdateCard"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Exchange runs one job: offer, accept, confirm, then frames both ways.
         pub async fn exchange(
             &mut self,
@@ -720,6 +760,15 @@ pub mod exchange_service_server {
             request: tonic::Request<super::NotifyAgreementRequest>,
         ) -> std::result::Result<
             tonic::Response<super::NotifyAgreementResponse>,
+            tonic::Status,
+        >;
+        /// UpdateCard hands over the caller's present card after its keys changed. The receiver takes it only when it follows
+        /// from the card it knows.
+        async fn update_card(
+            &self,
+            request: tonic::Request<super::UpdateCardRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateCardResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the Exchange method.
@@ -1037,6 +1086,51 @@ pub mod exchange_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/symbolon.v1.ExchangeService/UpdateCard" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateCardSvc<T: ExchangeService>(pub Arc<T>);
+                    impl<
+                        T: ExchangeService,
+                    > tonic::server::UnaryService<super::UpdateCardRequest>
+                    for UpdateCardSvc<T> {
+                        type Response = super::UpdateCardResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateCardRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ExchangeService>::update_card(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateCardSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/symbolon.v1.ExchangeService/Exchange" => {
                     #[allow(non_camel_case_types)]
                     struct ExchangeSvc<T: ExchangeService>(pub Arc<T>);
@@ -1152,6 +1246,18 @@ pub struct GetNodeResponse {
     /// Protocols this node can run.
     #[prost(string, repeated, tag = "7")]
     pub protocols: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The fingerprint as twelve words, to be read out.
+    #[prost(string, tag = "8")]
+    pub fingerprint_words: ::prost::alloc::string::String,
+    /// Number of its card; 0 until a key first changes.
+    #[prost(uint64, tag = "9")]
+    pub card_sequence: u64,
+    /// SPIFFE id in its certificate; empty without one.
+    #[prost(string, tag = "10")]
+    pub spiffe_id: ::prost::alloc::string::String,
+    /// Last moment of its certificate, RFC 3339.
+    #[prost(string, tag = "11")]
+    pub certificate_until: ::prost::alloc::string::String,
 }
 /// KeyPart is one column of a table's join key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1347,6 +1453,82 @@ pub struct AddPeerResponse {
     /// The partner as stored.
     #[prost(message, optional, tag = "1")]
     pub peer: ::core::option::Option<Peer>,
+}
+/// RevokePeerRequest names a partner.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokePeerRequest {
+    /// Name this node uses for it.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Enough of the public part of one key; empty withdraws all of them.
+    #[prost(string, tag = "2")]
+    pub key: ::prost::alloc::string::String,
+}
+/// RevokePeerResponse tells what was withdrawn.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RevokePeerResponse {
+    /// The public parts.
+    #[prost(string, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// OwnKey is a key of this node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OwnKey {
+    /// What it is for: "tls", "organisation" or "sealing".
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// "in force", "overlap", "retired" or "revoked".
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// Its public part.
+    #[prost(string, tag = "3")]
+    pub public: ::prost::alloc::string::String,
+    /// When it came into force, RFC 3339.
+    #[prost(string, tag = "4")]
+    pub from: ::prost::alloc::string::String,
+    /// When it no longer counts, RFC 3339; empty when that is open.
+    #[prost(string, tag = "5")]
+    pub until: ::prost::alloc::string::String,
+}
+/// ListKeysRequest asks for this node's keys.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListKeysRequest {
+    /// Also those that no longer count.
+    #[prost(bool, tag = "1")]
+    pub all: bool,
+}
+/// ListKeysResponse lists keys, those in force first.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListKeysResponse {
+    /// The keys.
+    #[prost(message, repeated, tag = "1")]
+    pub keys: ::prost::alloc::vec::Vec<OwnKey>,
+}
+/// RotateKeyRequest says which key to change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateKeyRequest {
+    /// What it is for: "tls", "organisation" or "sealing".
+    #[prost(string, tag = "1")]
+    pub kind: ::prost::alloc::string::String,
+    /// Days for which the former key counts beside the new one, at most 366.
+    #[prost(uint32, tag = "2")]
+    pub overlap_days: u32,
+}
+/// RotateKeyResponse returns the new key and who knows of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateKeyResponse {
+    /// The key now in force.
+    #[prost(message, optional, tag = "1")]
+    pub key: ::core::option::Option<OwnKey>,
+    /// Number of the card that says so.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    /// Partners that have taken that card.
+    #[prost(string, repeated, tag = "3")]
+    pub partners_taken: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Partners that have not; the node goes on trying.
+    #[prost(string, repeated, tag = "4")]
+    pub partners_waiting: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Agreement describes a stored agreement.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2616,6 +2798,81 @@ pub mod control_service_client {
                 .insert(GrpcMethod::new("symbolon.v1.ControlService", "AddPeer"));
             self.inner.unary(req, path, codec).await
         }
+        /// RevokePeer withdraws keys of a partner on this side: its connections are closed and its jobs end.
+        pub async fn revoke_peer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RevokePeerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokePeerResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/RevokePeer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "RevokePeer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// ListKeys lists this node's own keys.
+        pub async fn list_keys(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListKeysResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/ListKeys",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "ListKeys"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// RotateKey puts a new key in the place of one of this node's own; running jobs go on.
+        pub async fn rotate_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateKeyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/symbolon.v1.ControlService/RotateKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("symbolon.v1.ControlService", "RotateKey"));
+            self.inner.unary(req, path, codec).await
+        }
         /// ListAgreements lists agreements in every state.
         pub async fn list_agreements(
             &mut self,
@@ -3391,6 +3648,30 @@ pub mod control_service_server {
             &self,
             request: tonic::Request<super::AddPeerRequest>,
         ) -> std::result::Result<tonic::Response<super::AddPeerResponse>, tonic::Status>;
+        /// RevokePeer withdraws keys of a partner on this side: its connections are closed and its jobs end.
+        async fn revoke_peer(
+            &self,
+            request: tonic::Request<super::RevokePeerRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RevokePeerResponse>,
+            tonic::Status,
+        >;
+        /// ListKeys lists this node's own keys.
+        async fn list_keys(
+            &self,
+            request: tonic::Request<super::ListKeysRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListKeysResponse>,
+            tonic::Status,
+        >;
+        /// RotateKey puts a new key in the place of one of this node's own; running jobs go on.
+        async fn rotate_key(
+            &self,
+            request: tonic::Request<super::RotateKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateKeyResponse>,
+            tonic::Status,
+        >;
         /// ListAgreements lists agreements in every state.
         async fn list_agreements(
             &self,
@@ -3999,6 +4280,141 @@ pub mod control_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AddPeerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/RevokePeer" => {
+                    #[allow(non_camel_case_types)]
+                    struct RevokePeerSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::RevokePeerRequest>
+                    for RevokePeerSvc<T> {
+                        type Response = super::RevokePeerResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RevokePeerRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::revoke_peer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RevokePeerSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/ListKeys" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListKeysSvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::ListKeysRequest>
+                    for ListKeysSvc<T> {
+                        type Response = super::ListKeysResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListKeysRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::list_keys(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListKeysSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/symbolon.v1.ControlService/RotateKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateKeySvc<T: ControlService>(pub Arc<T>);
+                    impl<
+                        T: ControlService,
+                    > tonic::server::UnaryService<super::RotateKeyRequest>
+                    for RotateKeySvc<T> {
+                        type Response = super::RotateKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ControlService>::rotate_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateKeySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

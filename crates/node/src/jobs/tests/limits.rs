@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use super::*;
-use crate::tls::{client_config, connect};
+use crate::tls::{Connections, Pins, client_config, connect};
 
 /// The reason with which one more stream is refused.
 async fn refused(scene: &Scene) -> (&'static str, Talk) {
@@ -68,9 +68,10 @@ async fn signs_of_life_alone_do_not_hold_a_job() {
 async fn a_connection_that_never_begins_http2_is_closed() {
     let scene = scene(&[("handshake_seconds_max = 10", "handshake_seconds_max = 1")]).await;
     let bank = &scene.pair.bank;
-    let config = client_config(&bank.keys(), scene.bureau.spki_pin, bank.clock()).unwrap();
+    let (pins, pin) = (Pins::new([scene.bureau.spki_pin]), scene.bureau.spki_pin);
+    let config = client_config(bank.keys().tls(), &pins, bank.clock()).unwrap();
     let tcp = tokio::net::TcpStream::connect(&scene.bureau.endpoint).await.unwrap();
-    let mut stream = connect(config, scene.bureau.spki_pin, tcp).await.unwrap();
+    let mut stream = connect(config, (&pins, pin), &Connections::default(), tcp).await.unwrap();
     // A part of the preface, and then nothing.
     stream.write_all(b"PRI * HTTP").await.unwrap();
     stream.flush().await.unwrap();

@@ -69,7 +69,7 @@ impl Bureau {
         .unwrap();
         let fit = Fit { now: self.home.clock().now(), skew_seconds_max: 300, frame_bytes: 0 };
         let own = self.home.keys().organisation_public();
-        let offer = Sealed::<Offer>::receive(message, &bank, &own, &fit).unwrap();
+        let offer = Sealed::<Offer>::receive(message, &bank, &fit, |key| *key == own).unwrap();
         let accept = Sealed::<Answer>::answer(&offer, self.answer(), self.home.keys().organisation()).unwrap();
         let mut accept = accept.to_message();
         if matches!(self.fault, Fault::ForgedAcceptance) {
@@ -101,6 +101,13 @@ type Stream = ReceiverStream<Result<v1::ExchangeResponse, Status>>;
 #[tonic::async_trait]
 impl ExchangeService for Bureau {
     type ExchangeStream = Stream;
+
+    async fn update_card(
+        &self,
+        _request: Request<v1::UpdateCardRequest>,
+    ) -> Result<Response<v1::UpdateCardResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
 
     async fn exchange(&self, request: Request<Streaming<v1::ExchangeRequest>>) -> Result<Response<Stream>, Status> {
         assert!(request.extensions().get::<Channel>().is_some());

@@ -5,7 +5,10 @@ async fn a_peer_is_known_by_name_key_and_pin() {
     let pair = Pair::new().await;
     let peer = pair.bank.peer_show("bureau").await.unwrap();
     assert_eq!(peer.organisation_key, pair.bureau.keys().organisation_public().to_bytes());
-    assert_eq!(pair.bank.pins().await.unwrap(), vec![pair.bureau.keys().spki_pin()]);
+    let trust = pair.bank.store().trust().await.unwrap();
+    assert_eq!(trust.accepted.len(), 1);
+    assert_eq!(trust.accepted[0].pin, pair.bureau.keys().spki_pin());
+    assert_eq!(trust.accepted[0].spiffe_id.as_ref(), pair.bureau.keys().tls().spiffe_id());
     assert_eq!(peer.endpoint, "127.0.0.1:9");
     assert_eq!(peer.fingerprint().unwrap().to_string(), pair.bureau.node_info().unwrap().fingerprint);
     assert_eq!(pair.bank.peer_show("nobody").await.unwrap_err().reason(), "NOT_FOUND");

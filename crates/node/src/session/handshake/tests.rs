@@ -51,7 +51,7 @@ fn answer() -> Answer {
 }
 
 fn receive(message: v1::JobOffer) -> Result<Sealed<Offer>, Error> {
-    Sealed::<Offer>::receive(message, &key(1).verifying_key(), &key(2).verifying_key(), &fit())
+    Sealed::<Offer>::receive(message, &key(1).verifying_key(), &fit(), |own| *own == key(2).verifying_key())
 }
 
 fn reason<T>(outcome: Result<T, Error>) -> &'static str {
