@@ -268,6 +268,7 @@ impl Intruder {
             nonce: *Seed::random()?.expose(),
             time: self.home.clock().now(),
             frame_bytes_max: 1 << 20,
+            held: symbolon_policy::Tightening::default(),
             posture: None,
             input: None,
         })
@@ -323,7 +324,7 @@ impl Intruder {
         };
         let fit = Fit { now: self.home.clock().now(), skew_seconds_max: 300, frame_bytes: 0 };
         let own = self.home.keys().organisation_public();
-        let offer = Sealed::<Offer>::receive(message.clone(), &own, &self.responder, &fit)?;
+        let offer = Sealed::<Offer>::receive(message.clone(), &own, &fit, |key| *key == self.responder)?;
         let answer = Sealed::<Answer>::receive(&offer, accept, &fit)?;
         let sid = session_id(&offer, &answer, talk.exporter);
         let rows = answer.content().own.rows;

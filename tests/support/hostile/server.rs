@@ -186,7 +186,7 @@ impl Guest {
         };
         let fit = Fit { now: self.home.clock().now(), skew_seconds_max: 300, frame_bytes: 0 };
         let own = self.home.keys().organisation_public();
-        Ok(Sealed::<Offer>::receive(message, &self.initiator, &own, &fit)?)
+        Ok(Sealed::<Offer>::receive(message, &self.initiator, &fit, |key| *key == own)?)
     }
 
     /// An acceptance that differs from an honest one by `change`.
@@ -208,6 +208,7 @@ impl Guest {
                 nonce: *Seed::random()?.expose(),
                 time: self.home.clock().now(),
                 frame_bytes_max: 1 << 20,
+                held: symbolon_policy::Tightening::default(),
                 posture: None,
                 input: None,
             },
@@ -361,6 +362,17 @@ impl ExchangeService for Service {
         &self,
         _: Request<v1::ReturnSignatureRequest>,
     ) -> Result<Response<v1::ReturnSignatureResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn notify_agreement(
+        &self,
+        _: Request<v1::NotifyAgreementRequest>,
+    ) -> Result<Response<v1::NotifyAgreementResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn update_card(&self, _: Request<v1::UpdateCardRequest>) -> Result<Response<v1::UpdateCardResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -29,7 +29,7 @@ impl Identity {
     /// The true identity of a node.
     #[must_use]
     pub fn of(home: &Home) -> Self {
-        Self(Arc::clone(home.keys().tls_identity()))
+        Self(Arc::clone(home.keys().tls().certified()))
     }
 
     /// A fresh key with a certificate that says what `change` makes it say.
@@ -86,7 +86,7 @@ impl Stolen {
     fn of(home: &Home) -> Option<Self> {
         // The end of the algorithm identifier for P-256 (RFC 5480), and a bit string of 65 bytes.
         const BEFORE: [u8; 13] = [0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00];
-        let identity = Arc::clone(home.keys().tls_identity());
+        let identity = Arc::clone(home.keys().tls().certified());
         let der = identity.cert.first()?;
         let at = der.windows(BEFORE.len()).position(|window| window == BEFORE)? + BEFORE.len();
         let point = *der.get(at..)?.first_chunk()?;
