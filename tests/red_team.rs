@@ -21,6 +21,8 @@ mod floods;
 mod frames;
 #[path = "red_team/house.rs"]
 mod house;
+#[path = "red_team/life.rs"]
+mod life;
 #[path = "red_team/report.rs"]
 mod report;
 #[path = "red_team/scene.rs"]
@@ -43,6 +45,7 @@ async fn every_attack_is_refused() -> Result<()> {
         ("answering", Box::pin(answering::attacks(&mut report)).await),
         ("evidence", Box::pin(evidence::attacks(&mut report)).await),
         ("standing", Box::pin(standing::attacks(&mut report)).await),
+        ("life", Box::pin(life::attacks(&mut report)).await),
         ("house", Box::pin(house::attacks(&mut report)).await),
         ("floods", Box::pin(floods::attacks(&mut report)).await),
     ];

@@ -125,7 +125,11 @@ async fn doors(report: &mut Report, scene: &Scene) -> Result<()> {
             Identity::made(|_| {})?,
         ),
         (
-            Attack::new("impostor_with_an_expired_certificate", "answers with what was valid once", "PEER_CERTIFICATE"),
+            Attack::new(
+                "impostor_with_an_expired_certificate",
+                "answers with what was valid once",
+                "PEER_CERTIFICATE_DATES",
+            ),
             Identity::reissued(bureau, |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1))?,
         ),
     ];

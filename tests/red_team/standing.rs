@@ -47,7 +47,7 @@ async fn times(report: &mut Report, scene: &Scene) -> Result<()> {
 }
 
 /// A job that does nothing but live.
-async fn waits(scene: &Scene, ask: &Ask) -> Result<String> {
+pub(crate) async fn waits(scene: &Scene, ask: &Ask) -> Result<String> {
     let mut run = scene.bank().begin(ask).await?;
     let outbound = run.talk.outbound.clone();
     let alive = tokio::spawn(async move {

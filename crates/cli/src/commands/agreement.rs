@@ -97,7 +97,14 @@ pub(crate) async fn in_force(home: &Home, wanted: Option<&str>) -> Result<Stored
     if let Some(wanted) = wanted {
         return Stored::new(home.agreement_show(wanted).await?);
     }
-    let views = home.agreement_list().await?;
+    let mut views = home.agreement_list().await?;
+    if !views.iter().any(|view| view.state_word() == "active") {
+        // The only one that both have signed: the node says why it is not in force.
+        views.retain(|view| view.record.state.is_active());
+        if views.len() == 1 {
+            return Stored::new(views.swap_remove(0));
+        }
+    }
     let mut active = views.into_iter().filter(|view| view.state_word() == "active");
     match (active.next(), active.next()) {
         (Some(view), None) => Stored::new(view),

@@ -144,8 +144,11 @@ impl Witness {
     async fn show(&mut self, entry: Entry, seen: Vec<u64>) -> Result<EvidenceMessage, Error> {
         self.home.evidence().append(entry).await?;
         let head = self.home.evidence().head(seen).await?;
-        self.own = Some(head.checkpoint.clone());
-        Ok(EvidenceMessage::Head { checkpoint: head.checkpoint, proofs: head.proofs, ended_unix_millis: self.ended })
+        // Signed with the key of this job: the peer need not have heard of one that took its place meanwhile.
+        let checkpoint = SignedCheckpoint::sign(*head.checkpoint.checkpoint(), self.own_key());
+        let checkpoint = checkpoint.map_err(symbolon_policy::Error::from)?;
+        self.own = Some(checkpoint.clone());
+        Ok(EvidenceMessage::Head { checkpoint, proofs: head.proofs, ended_unix_millis: self.ended })
     }
 
     /// Checks that the peer's head is its own, signed and continues everything in `seen`, and vouches for it.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use symbolon_policy::{Card, Lineage, RevokedKey, UpdateRefused};
 
 use crate::client::PeerClient;
-use crate::error::{Error, Refused};
+use crate::error::{Error, PeerMisbehaved, Refused};
 use crate::home::Home;
 use crate::store::{CardUpdate, PeerKeys, PeerRecord};
 
@@ -106,7 +106,7 @@ impl Home {
     /// [`Refused::CardRefused`], [`Refused::KeyRevoked`]; [`Error::Policy`] for a card that is damaged or forged.
     /// Then everything is as it was.
     pub async fn receive_card(&self, peer: &PeerRecord, text: &str) -> Result<u64, Error> {
-        let card = Card::from_toml(text)?;
+        let card = Card::from_toml(text).map_err(|_| PeerMisbehaved::Malformed { what: "card" })?;
         let present = peer.parsed_card()?;
         let known = self.lineage_of(peer).await?;
         let lineage = match known.update(&present, &card) {
