@@ -18,6 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub mod hostile;
+
 /// Longest time a job of a test may take.
 const JOB_MAX: Duration = Duration::from_secs(120);
 

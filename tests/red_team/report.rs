@@ -1,0 +1,160 @@
+//! One line an attack, and the comparison of a node with itself.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use symbolon_tests::hostile::is_documented;
+use symbolon_tests::{Node, hex};
+
+/// Words for attacks that meet no refusal because there is nothing to refuse.
+pub(crate) const WORDS: [(&str, &str); 1] =
+    [("VIEW_UNCHANGED", "what the attacker sees is the same, byte for byte, as in an honest run")];
+
+/// How long the jobs of an attack may take to end.
+const QUIET_MAX: Duration = Duration::from_secs(60);
+
+/// What an attack is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attack {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What it tries.
+    pub(crate) tries: &'static str,
+    /// What it is refused with.
+    pub(crate) reason: &'static str,
+    /// Runs it spends, because a job is accepted rightly before the attack begins.
+    pub(crate) runs: u64,
+    /// Results it leaves, because the job it is part of ends well.
+    pub(crate) results: usize,
+}
+
+impl Attack {
+    /// An attack that spends nothing.
+    pub(crate) const fn new(name: &'static str, tries: &'static str, reason: &'static str) -> Self {
+        Self { name, tries, reason, runs: 0, results: 0 }
+    }
+
+    /// The same, where `runs` jobs are accepted rightly first.
+    pub(crate) const fn spending(mut self, runs: u64) -> Self {
+        self.runs = runs;
+        self
+    }
+
+    /// The same, where `results` jobs end well all the same.
+    pub(crate) const fn giving(mut self, results: usize) -> Self {
+        self.results = results;
+        self
+    }
+}
+
+/// What of a node must not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct State {
+    agreements: Vec<(String, String)>,
+    peers: Vec<(String, String, String, String)>,
+    results: BTreeSet<String>,
+    runs: u64,
+}
+
+impl State {
+    async fn of(node: &Node) -> Result<Self> {
+        let home = node.home();
+        let (mut agreements, mut runs) = (Vec::new(), 0);
+        for view in home.agreement_list().await? {
+            runs += home.store().spent(view.record.id).await?.runs;
+            agreements.push((hex(&view.record.id), format!("{:?}", view.record.state)));
+        }
+        let peers = home.peer_list().await?.into_iter();
+        let peers = peers.map(|peer| (peer.name, hex(&peer.organisation_key), hex(&peer.spki_pin), peer.endpoint));
+        let mut results = BTreeSet::new();
+        if let Ok(entries) = std::fs::read_dir(home.settings().results_dir()) {
+            for entry in entries {
+                results.insert(entry?.file_name().to_string_lossy().into_owned());
+            }
+        }
+        Ok(Self { agreements, peers: peers.collect(), results, runs })
+    }
+}
+
+/// What became of the attacks so far.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    names: BTreeSet<&'static str>,
+    failures: Vec<String>,
+}
+
+impl Report {
+    /// Runs an attack on `victim`: `tried` gives the word it is refused with.
+    pub(crate) async fn attack(
+        &mut self,
+        victim: &Node,
+        attack: Attack,
+        tried: impl Future<Output = Result<String>>,
+    ) -> Result<()> {
+        let before = State::of(victim).await?;
+        let word = tried.await;
+        quiet(victim).await?;
+        let after = State::of(victim).await?;
+        let verdict = judge(&attack, word, before, after);
+        self.record(&attack, verdict);
+        Ok(())
+    }
+
+    /// Takes in an attack on something that is no running node.
+    pub(crate) fn record(&mut self, attack: &Attack, verdict: Result<String>) {
+        let Attack { name, tries, .. } = *attack;
+        if !self.names.insert(name) {
+            self.failures.push(format!("{name}: the name is used twice"));
+        }
+        match verdict {
+            Ok(reason) => println!("attack {name}: refused with {reason}"),
+            Err(error) => {
+                println!("attack {name}: NOT REFUSED");
+                self.failures.push(format!("{name} ({tries}): {error:#}"));
+            }
+        }
+    }
+
+    /// Fails when an attack went through, or too few were tried.
+    pub(crate) fn finish(self, attacks_min: usize) -> Result<()> {
+        ensure!(self.failures.is_empty(), "{} attacks:\n{}", self.failures.len(), self.failures.join("\n"));
+        ensure!(self.names.len() >= attacks_min, "only {} attacks, {attacks_min} expected", self.names.len());
+        Ok(())
+    }
+}
+
+fn judge(attack: &Attack, word: Result<String>, before: State, after: State) -> Result<String> {
+    let word = word?;
+    let known = is_documented(&word) || WORDS.iter().any(|known| known.0 == word);
+    ensure!(known, "{word} is not documented");
+    ensure!(word == attack.reason, "refused with {word}, expected {}", attack.reason);
+    ensure!(after.results.is_superset(&before.results), "a result is gone");
+    let fresh = after.results.len() - before.results.len();
+    ensure!(fresh == attack.results, "{fresh} results appeared");
+    let expected = State { runs: before.runs + attack.runs, results: after.results.clone(), ..before };
+    ensure!(after == expected, "the node changed: {after:?}, expected {expected:?}");
+    Ok(word)
+}
+
+/// Waits until no job of the node runs.
+pub(crate) async fn quiet(node: &Node) -> Result<()> {
+    let settled = async {
+        loop {
+            let jobs = node.home().job_list(100).await?;
+            if jobs.iter().all(|job| job.state.is_final()) {
+                return anyhow::Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(QUIET_MAX, settled).await.context("a job of the node does not end")?
+}
+
+/// The reason with which the node's last job failed, which says more than what the peer is told.
+pub(crate) async fn last_failure(node: &Node) -> Result<String> {
+    quiet(node).await?;
+    let job = node.home().job_list(1).await?.into_iter().next().context("the node has no job")?;
+    Ok(job.failure.with_context(|| format!("the job did not fail: {:?}", job.state))?.reason)
+}
