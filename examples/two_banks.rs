@@ -13,7 +13,7 @@ use symbolon_node::control_client::{ControlClient, JobRequest};
 use symbolon_node::home::Home;
 use symbolon_node::ops::agreements::AgreementInput;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ReleaseCount, ResultKind};
 use symbolon_tables::{CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 use tokio_stream::StreamExt;
 
@@ -97,6 +97,6 @@ async fn terms(bureau: &Home) -> Result<DraftOptions> {
         intersection_min: 100,
         own: DraftSide::default(),
         partner: DraftSide { columns, ..DraftSide::default() },
-        optional: OptionalTerms::default(),
+        optional: OptionalTerms { release_count: ReleaseCount::Bit, ..OptionalTerms::default() },
     })
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use symbolon_node::control_client::JobRequest;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ReleaseCount, ResultKind};
 use symbolon_tables::{Duplicates, Format};
 use symbolon_tests::{Node, Pair};
 
@@ -172,6 +172,7 @@ async fn columns_stay_with_the_peer_when_too_few_match() -> Result<()> {
     {
         let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?;
         options.intersection_min = intersection_min;
+        options.optional.release_count = ReleaseCount::Bit;
         let agreement = pair.agree(&options).await?;
         let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
         let report = pair.bank.wait(&job).await?;

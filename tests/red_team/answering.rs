@@ -6,28 +6,33 @@ use anyhow::{Context, Result, bail, ensure};
 use rustls::version::TLS13;
 use symbolon_node::control_client::JobRequest;
 use symbolon_node::session::handshake::Answer;
-use symbolon_policy::ResultKind;
+use symbolon_policy::{ReleaseCount, ResultKind};
 use symbolon_primitives::hash::Transcript;
 use symbolon_primitives::kdf::Label;
+use symbolon_psi::Report as Said;
 use symbolon_psi::frame::HEADER_BYTES;
 use symbolon_tests::hex;
+use symbolon_tests::hostile::client::release;
 use symbolon_tests::hostile::server::Wares;
 use symbolon_tests::hostile::{Deed, Guest, Identity, Impostor};
 use symbolon_wire::v1;
 use symbolon_wire::v1::exchange_response::Message as ResponseMessage;
 
 use crate::report::{Attack, Report};
-use crate::scene::Scene;
+use crate::scene::{Scene, agree_on_minimum};
 
 const STEP: usize = 2;
 const KEY: u8 = 1;
 const EVALUATED: u8 = 3;
 const ROWS: u8 = 4;
+const RELEASE: u8 = 6;
+const CHECK: u8 = 0xFC;
 const FINISH: u8 = 0xFE;
 /// A tag, a sealed payload of 7 bytes and its seal.
 const ROW_BYTES: usize = 32 + PAYLOAD_BYTES + 16;
 /// A flag, a length and four bytes of text: the column "grade".
 const PAYLOAD_BYTES: usize = 7;
+const BODY: usize = HEADER_BYTES;
 
 /// An impostor with the bureau's keys, to which the bank sends its jobs.
 pub(crate) struct Trap {
@@ -104,6 +109,7 @@ pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     let trap = Trap::set(&scene).await?;
     acceptances(report, &scene, &trap).await?;
     frames(report, &scene, &trap).await?;
+    releases(report, &scene, &trap).await?;
     payloads(report, &scene, &trap).await
 }
 
@@ -215,79 +221,75 @@ async fn signatures(report: &mut Report, scene: &Scene, trap: &Trap) -> Result<(
 
 type Spoil = fn(&mut Vec<u8>);
 
-/// A sender's frames, changed, with or without a Finish that fits the change.
+/// Frames of a step, changed, with or without a Finish that fits the change.
+const FRAMES: [(Attack, u8, bool, Spoil); 9] = [
+    (
+        Attack::new("key_is_the_identity", "announces a key that hides nothing", "PEER_MALFORMED_POINT"),
+        KEY,
+        true,
+        |frame| {
+            frame[BODY..BODY + 32].fill(0);
+        },
+    ),
+    (
+        Attack::new("wrong_proof", "evaluates without a proof that fits", "PEER_PROOF_REJECTED"),
+        EVALUATED,
+        true,
+        |frame| {
+            let last = frame.len() - 1;
+            frame[last - 40] ^= 1;
+        },
+    ),
+    (
+        Attack::new("another_key_for_one_point", "exchanges two evaluations", "PEER_PROOF_REJECTED"),
+        EVALUATED,
+        true,
+        |frame| {
+            let (first, second) = frame[BODY..BODY + 64].split_at_mut(32);
+            first.swap_with_slice(second);
+        },
+    ),
+    (
+        Attack::new("tags_in_table_order", "sends rows in an order that says something", "PEER_TAGS_NOT_SORTED"),
+        ROWS,
+        true,
+        |frame| {
+            let (first, second) = frame[BODY..BODY + 2 * ROW_BYTES].split_at_mut(ROW_BYTES);
+            first.swap_with_slice(second);
+        },
+    ),
+    (Attack::new("repeated_tag", "sends one row twice", "PEER_TAGS_NOT_SORTED"), ROWS, true, |frame| {
+        frame.copy_within(BODY..BODY + ROW_BYTES, BODY + ROW_BYTES);
+    }),
+    (Attack::new("tampered_tag", "a tag changes on the way", "PEER_TRANSCRIPT_DIFFERS"), ROWS, false, |frame| {
+        frame[BODY + 31] ^= 1;
+    }),
+    (Attack::new("tampered_payload", "a value changes on the way", "PEER_TRANSCRIPT_DIFFERS"), ROWS, false, |frame| {
+        frame[BODY + 33] ^= 1;
+    }),
+    (
+        Attack::new("undeclared_rows_in_the_answer", "sends more rows than declared", "LIMIT_EXCEEDED"),
+        ROWS,
+        true,
+        |frame| {
+            for _ in 0..100 {
+                frame.extend_from_within(BODY..BODY + ROW_BYTES);
+            }
+        },
+    ),
+    (
+        Attack::new("missing_rows_in_the_answer", "sends a row less than declared", "PEER_WRONG_LENGTH"),
+        ROWS,
+        true,
+        |frame| {
+            frame.truncate(BODY + 3 * ROW_BYTES);
+        },
+    ),
+];
+
+/// A sender's frames, changed.
 async fn frames(report: &mut Report, scene: &Scene, trap: &Trap) -> Result<()> {
-    const BODY: usize = HEADER_BYTES;
-    let cases: [(Attack, u8, bool, Spoil); 9] = [
-        (
-            Attack::new("key_is_the_identity", "announces a key that hides nothing", "PEER_MALFORMED_POINT"),
-            KEY,
-            true,
-            |frame| {
-                frame[BODY..BODY + 32].fill(0);
-            },
-        ),
-        (
-            Attack::new("wrong_proof", "evaluates without a proof that fits", "PEER_PROOF_REJECTED"),
-            EVALUATED,
-            true,
-            |frame| {
-                let last = frame.len() - 1;
-                frame[last - 40] ^= 1;
-            },
-        ),
-        (
-            Attack::new("another_key_for_one_point", "exchanges two evaluations", "PEER_PROOF_REJECTED"),
-            EVALUATED,
-            true,
-            |frame| {
-                let (first, second) = frame[BODY..BODY + 64].split_at_mut(32);
-                first.swap_with_slice(second);
-            },
-        ),
-        (
-            Attack::new("tags_in_table_order", "sends rows in an order that says something", "PEER_TAGS_NOT_SORTED"),
-            ROWS,
-            true,
-            |frame| {
-                let (first, second) = frame[BODY..BODY + 2 * ROW_BYTES].split_at_mut(ROW_BYTES);
-                first.swap_with_slice(second);
-            },
-        ),
-        (Attack::new("repeated_tag", "sends one row twice", "PEER_TAGS_NOT_SORTED"), ROWS, true, |frame| {
-            frame.copy_within(BODY..BODY + ROW_BYTES, BODY + ROW_BYTES);
-        }),
-        (Attack::new("tampered_tag", "a tag changes on the way", "PEER_TRANSCRIPT_DIFFERS"), ROWS, false, |frame| {
-            frame[BODY + 31] ^= 1;
-        }),
-        (
-            Attack::new("tampered_payload", "a value changes on the way", "PEER_TRANSCRIPT_DIFFERS"),
-            ROWS,
-            false,
-            |frame| {
-                frame[BODY + 33] ^= 1;
-            },
-        ),
-        (
-            Attack::new("undeclared_rows_in_the_answer", "sends more rows than declared", "LIMIT_EXCEEDED"),
-            ROWS,
-            true,
-            |frame| {
-                for _ in 0..100 {
-                    frame.extend_from_within(BODY..BODY + ROW_BYTES);
-                }
-            },
-        ),
-        (
-            Attack::new("missing_rows_in_the_answer", "sends a row less than declared", "PEER_WRONG_LENGTH"),
-            ROWS,
-            true,
-            |frame| {
-                frame.truncate(BODY + 3 * ROW_BYTES);
-            },
-        ),
-    ];
-    for (attack, step, fitting, spoil) in cases {
+    for (attack, step, fitting, spoil) in FRAMES {
         let tried = trap.meets(scene, scene.agreement, move |mut guest, wares| async move {
             let spec = guest.begin(&wares).await?;
             let mut finish = Fitting::new(&spec.sid.0);
@@ -306,6 +308,11 @@ async fn frames(report: &mut Report, scene: &Scene, trap: &Trap) -> Result<()> {
         });
         report.attack(&scene.pair.bank, attack.spending(1), tried).await?;
     }
+    without_finish(report, scene, trap).await
+}
+
+/// Every frame but the last, and then the end of the stream.
+async fn without_finish(report: &mut Report, scene: &Scene, trap: &Trap) -> Result<()> {
     let attack = Attack::new("answer_without_finish", "leaves out the last message and goes", "PEER_GONE");
     let tried = trap.meets(scene, scene.agreement, |mut guest, wares| async move {
         let spec = guest.begin(&wares).await?;
@@ -337,6 +344,50 @@ async fn frames(report: &mut Report, scene: &Scene, trap: &Trap) -> Result<()> {
         Ok(())
     });
     report.attack(&scene.pair.bank, attack.spending(1), tried).await
+}
+
+/// Three keys match and three are enough: the sender has to give away the key it committed to.
+async fn releases(report: &mut Report, scene: &Scene, trap: &Trap) -> Result<()> {
+    let agreement = agree_on_minimum(&scene.pair, 3, ReleaseCount::Count).await?;
+    let cases: [(Attack, u8, Spoil); 3] = [
+        (
+            Attack::new("key_to_other_columns", "gives away another key than it committed to", "PEER_RELEASE_REJECTED"),
+            RELEASE,
+            |frame| frame[BODY + 1] ^= 1,
+        ),
+        (
+            Attack::new("columns_withheld", "takes the report and gives nothing for it", "PEER_RELEASE_REJECTED"),
+            RELEASE,
+            |frame| frame[BODY..].fill(0),
+        ),
+        (
+            Attack::new("check_of_another_run", "asks for a report on rows that differ", "PEER_TRANSCRIPT_DIFFERS"),
+            CHECK,
+            |frame| frame[BODY + 40] ^= 1,
+        ),
+    ];
+    for (attack, step, spoil) in cases {
+        let wares = Wares { agreement, release: release(3, Said::Count), ..trap.wares.clone() };
+        let tried = trap.meets(scene, agreement, move |mut guest, _| {
+            let wares = wares.clone();
+            async move {
+                let spec = guest.begin(&wares).await?;
+                let mut finish = Fitting::new(&spec.sid.0);
+                let change = |mut frame: Vec<u8>| {
+                    if frame[STEP] == step {
+                        spoil(&mut frame);
+                    }
+                    // The machine's own Check is right as long as nothing before it was changed.
+                    finish.fit(&mut frame);
+                    vec![frame]
+                };
+                guest.pump(spec, &wares, change).await?;
+                Ok(())
+            }
+        });
+        report.attack(&scene.pair.bank, attack.spending(1), tried).await?;
+    }
+    Ok(())
 }
 
 /// The hash that a Finish has to hold for the frames before it.

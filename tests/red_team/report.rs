@@ -103,6 +103,7 @@ impl Report {
     }
 
     /// Takes in an attack on something that is no running node.
+    #[expect(clippy::print_stdout, reason = "the suite's one line for each attack")]
     pub(crate) fn record(&mut self, attack: &Attack, verdict: Result<String>) {
         let Attack { name, tries, .. } = *attack;
         if !self.names.insert(name) {

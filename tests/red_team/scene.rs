@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::{ColumnUse, Protocol as PolicyProtocol, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Protocol as PolicyProtocol, ReleaseCount, ResultKind};
 use symbolon_psi::{Protocol, Release};
 use symbolon_tables::Duplicates;
 use symbolon_tests::hostile::client::Ask;
@@ -109,6 +109,7 @@ pub(crate) async fn options(pair: &Pair, title: &str) -> Result<DraftOptions> {
         intersection_min: 0,
         own: DraftSide { rows_min: Some(2), rows_max: Some(1_000), ..DraftSide::default() },
         partner: DraftSide { columns: columns.into(), ..DraftSide::default() },
+        optional: OptionalTerms::default(),
     })
 }
 
@@ -122,4 +123,13 @@ pub(crate) async fn agree(pair: &Pair, title: &str, change: impl FnOnce(&mut Dra
         *byte = u8::from_str_radix(std::str::from_utf8(digits)?, 16)?;
     }
     Ok(id)
+}
+
+/// As [`agree`], with a minimum of common keys that the bureau holds itself.
+pub(crate) async fn agree_on_minimum(pair: &Pair, keys_min: u64, count: ReleaseCount) -> Result<[u8; 32]> {
+    agree(pair, &format!("Grades of {keys_min} with {count}"), |options| {
+        options.intersection_min = keys_min;
+        options.optional.release_count = count;
+    })
+    .await
 }

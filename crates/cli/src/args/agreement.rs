@@ -171,7 +171,8 @@ pub(crate) struct OptionalArgs {
     /// Most privacy loss of all results given with noise, such as 0.5
     #[arg(long, value_name = "DECIMAL")]
     pub(crate) epsilon: Option<String>,
-    /// What the owner of released columns learns when it checks the minimum of matched keys itself: none, bit, count
+    /// What the owner of released columns learns when it holds the minimum of matched keys itself: bit (the default
+    /// with --matched-min and enrich), count, or none when the receiver's own node shall check it
     #[arg(long, value_name = "WORD")]
     pub(crate) release: Option<String>,
     /// The receipt both sign may say how many keys matched

@@ -205,6 +205,16 @@ fn a_minimum_of_matches_holds_the_result_back() {
     world.bank.run(&["join"]).fails(4, &["minimum"]);
     assert_eq!(world.bank.newest_job(), ("failed".to_owned(), "INTERSECTION_BELOW_MINIMUM".to_owned()));
     world.bank.run(&["result", "show"]).fails(2, &["no job has a result"]);
+    // The bureau was asked for its columns and did not give them.
+    assert_eq!(world.bureau.newest_job(), ("failed".to_owned(), "INTERSECTION_BELOW_MINIMUM".to_owned()));
+    world.bank.has_no_leftovers();
+}
+
+#[test]
+fn a_minimum_that_only_the_receiver_checks_is_not_told() {
+    let (world, _nodes) = ready(&["--matched-min", "17000", "--release", "none"]);
+    world.bank.run(&["join"]).fails(4, &["minimum"]);
+    assert_eq!(world.bank.newest_job(), ("failed".to_owned(), "INTERSECTION_BELOW_MINIMUM".to_owned()));
     assert_eq!(world.bureau.newest_end().0, "done", "the bureau learns nothing of it");
     world.bank.has_no_leftovers();
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use symbolon_policy::cedar::JobFacts;
 use symbolon_policy::{
-    ColumnName, Digest, Normaliser, Padding, Party, Permit, Purpose, Receiver, Request, ResultKind, Seat,
+    ColumnName, Digest, Normaliser, Padding, Party, Permit, Purpose, Receiver, ReleaseCount, Request, ResultKind, Seat,
     SignedAgreement, Timestamp, Version,
 };
 use symbolon_primitives::sign::VerifyingKey;
@@ -16,9 +16,6 @@ use crate::error::{Environment, Error, PeerMisbehaved};
 use crate::gate::{Posture, Subject};
 use crate::store::{JobRecord, Side};
 use crate::tls::Channel;
-
-/// The least minimum for which columns are held back.
-const RELEASE_MIN: u64 = 2;
 
 /// A job under its agreement, as one side sees it.
 #[derive(Debug)]
@@ -75,11 +72,16 @@ impl Deal {
         })
     }
 
-    /// When the columns of an `enrich` open. A minimum of two or more matches is held by the side that gives the
-    /// columns; below one there are no matched rows to hold back, so asking for one would only tell that side more.
+    /// When the columns of an `enrich` open: the agreement says whether the side that gives them holds the minimum
+    /// itself, and what it learns by that.
     fn release(&self, permit: &Permit) -> Option<Release> {
-        let held = self.result == ResultKind::Enrich && permit.intersection_min >= RELEASE_MIN;
-        held.then_some(Release { keys_min: permit.intersection_min, report: Report::Sufficient })
+        let report = match self.signed.agreement().terms().optional.release_count {
+            ReleaseCount::Bit => Report::Sufficient,
+            ReleaseCount::Count => Report::Count,
+            _ => return None,
+        };
+        let held = self.result == ResultKind::Enrich && permit.intersection_min > 0;
+        held.then_some(Release { keys_min: permit.intersection_min, report })
     }
 
     /// The job as the gate sees it. Rows are added once they are known.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::{Approver, ColumnUse, OptionalTerms, Problem};
+use symbolon_policy::{Approver, ColumnUse, OptionalTerms, Problem, ReleaseCount, ResultKind};
 
 use super::super::{Context, read_document, write_document};
 use crate::args::{DraftArgs, OptionalArgs};
@@ -16,13 +16,15 @@ use crate::output::Report;
 pub(super) async fn run(args: DraftArgs, context: &Context) -> Result<Option<Report>, Failure> {
     let home = context.open().await?;
     let bytes = sizes(&args.bytes)?;
+    let allow: Vec<DraftAllow> = args.allow.iter().map(|rule| allowance(rule)).collect::<Result<_, _>>()?;
+    let holds_minimum = args.matched_min > 0 && allow.iter().any(|rule| rule.result == ResultKind::Enrich);
     let options = DraftOptions {
         table: args.table,
         peer: args.peer,
         partner_card: read_document(&args.peer_table)?,
         title: args.title,
         purpose: args.purpose,
-        allow: args.allow.iter().map(|rule| allowance(rule)).collect::<Result<_, _>>()?,
+        allow,
         valid_from: args.from.as_deref().map(time).transpose()?,
         valid_days: args.days,
         runs_max: args.runs,
@@ -38,7 +40,7 @@ pub(super) async fn run(args: DraftArgs, context: &Context) -> Result<Option<Rep
             approvers: approvers("--peer-approver", &args.optional.peer_approver)?,
             ..side(&args.get, &bytes, args.rows_min, args.rows_max)
         },
-        optional: optional(&args.optional)?,
+        optional: optional(&args.optional, holds_minimum)?,
     };
     let draft = home.agreement_draft(&options).await?;
     let Some(path) = args.output else {
@@ -98,10 +100,12 @@ fn side(given: &[String], bytes: &BTreeMap<&str, u32>, rows_min: Option<u64>, ro
     DraftSide { columns: columns.collect(), rows_min, rows_max, ..DraftSide::default() }
 }
 
-fn optional(args: &OptionalArgs) -> Result<OptionalTerms, Failure> {
+fn optional(args: &OptionalArgs, holds_minimum: bool) -> Result<OptionalTerms, Failure> {
+    // A minimum that only the receiver's node checks is the weaker promise; who wants it says so.
+    let release = if holds_minimum { ReleaseCount::Bit } else { ReleaseCount::None };
     Ok(OptionalTerms {
         replaces: read("--replaces", args.replaces.as_deref())?,
-        release_count: read("--release", args.release.as_deref())?.unwrap_or_default(),
+        release_count: read("--release", args.release.as_deref())?.unwrap_or(release),
         receipt_count: args.receipt_count,
         period: read("--period", args.period.as_deref())?,
         runs_per_period: args.period_runs,
