@@ -213,6 +213,7 @@ impl Intruder {
             nonce: *Seed::random()?.expose(),
             time: self.home.clock().now(),
             frame_bytes_max: 1 << 20,
+            posture: None,
         })
     }
 

@@ -187,6 +187,7 @@ impl Guest {
                 nonce: *Seed::random()?.expose(),
                 time: self.home.clock().now(),
                 frame_bytes_max: 1 << 20,
+                posture: None,
             },
         };
         change(&mut answer);
