@@ -17,10 +17,14 @@ mod channel;
 mod floods;
 #[path = "red_team/frames.rs"]
 mod frames;
+#[path = "red_team/house.rs"]
+mod house;
 #[path = "red_team/report.rs"]
 mod report;
 #[path = "red_team/scene.rs"]
 mod scene;
+#[path = "red_team/standing.rs"]
+mod standing;
 
 use anyhow::Result;
 
@@ -34,6 +38,8 @@ async fn every_attack_is_refused() -> Result<()> {
     asking::attacks(&mut report).await?;
     frames::attacks(&mut report).await?;
     answering::attacks(&mut report).await?;
+    standing::attacks(&mut report).await?;
+    house::attacks(&mut report).await?;
     floods::attacks(&mut report).await?;
     report.finish(ATTACKS_MIN)
 }

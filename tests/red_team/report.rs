@@ -102,9 +102,14 @@ impl Report {
         Ok(())
     }
 
-    /// Takes in an attack on something that is no running node.
+    /// Runs an attack on something that is no running node.
+    pub(crate) async fn elsewhere(&mut self, attack: Attack, tried: impl Future<Output = Result<String>>) {
+        let verdict = tried.await.and_then(|word| fits(&attack, word));
+        self.record(&attack, verdict);
+    }
+
     #[expect(clippy::print_stdout, reason = "the suite's one line for each attack")]
-    pub(crate) fn record(&mut self, attack: &Attack, verdict: Result<String>) {
+    fn record(&mut self, attack: &Attack, verdict: Result<String>) {
         let Attack { name, tries, .. } = *attack;
         if !self.names.insert(name) {
             self.failures.push(format!("{name}: the name is used twice"));
@@ -126,11 +131,15 @@ impl Report {
     }
 }
 
-fn judge(attack: &Attack, word: Result<String>, before: State, after: State) -> Result<String> {
-    let word = word?;
+fn fits(attack: &Attack, word: String) -> Result<String> {
     let known = is_documented(&word) || WORDS.iter().any(|known| known.0 == word);
     ensure!(known, "{word} is not documented");
     ensure!(word == attack.reason, "refused with {word}, expected {}", attack.reason);
+    Ok(word)
+}
+
+fn judge(attack: &Attack, word: Result<String>, before: State, after: State) -> Result<String> {
+    let word = fits(attack, word?)?;
     ensure!(after.results.is_superset(&before.results), "a result is gone");
     let fresh = after.results.len() - before.results.len();
     ensure!(fresh == attack.results, "{fresh} results appeared");

@@ -19,6 +19,7 @@ use symbolon_psi::{
     Sid, Step, testing,
 };
 use symbolon_wire::v1;
+use symbolon_wire::v1::control_service_client::ControlServiceClient;
 use symbolon_wire::v1::exchange_request::Message as RequestMessage;
 use symbolon_wire::v1::exchange_response::Message as ResponseMessage;
 use symbolon_wire::v1::exchange_service_client::ExchangeServiceClient;
@@ -41,6 +42,7 @@ pub struct Client {
     pub grpc: ExchangeServiceClient<Channel>,
     /// The exporter value of this connection.
     pub exporter: [u8; 32],
+    channel: Channel,
 }
 
 impl Client {
@@ -58,8 +60,14 @@ impl Client {
         });
         let channel = Endpoint::from_static("https://peer.symbolon.invalid").connect_with_connector(connector).await?;
         // It sends larger messages than a node takes.
-        let grpc = ExchangeServiceClient::new(channel).max_encoding_message_size(64 << 20);
-        Ok(Self { grpc, exporter })
+        let grpc = ExchangeServiceClient::new(channel.clone()).max_encoding_message_size(64 << 20);
+        Ok(Self { grpc, exporter, channel })
+    }
+
+    /// The operators' service, asked for on this connection.
+    #[must_use]
+    pub fn control(&self) -> ControlServiceClient<Channel> {
+        ControlServiceClient::new(self.channel.clone())
     }
 
     /// Opens a job's stream.
@@ -214,6 +222,7 @@ impl Intruder {
             time: self.home.clock().now(),
             frame_bytes_max: 1 << 20,
             posture: None,
+            input: None,
         })
     }
 

@@ -188,6 +188,7 @@ impl Guest {
                 time: self.home.clock().now(),
                 frame_bytes_max: 1 << 20,
                 posture: None,
+                input: None,
             },
         };
         change(&mut answer);
