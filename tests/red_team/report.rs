@@ -15,6 +15,9 @@ pub(crate) const WORDS: [(&str, &str); 1] =
 /// How long the jobs of an attack may take to end.
 const QUIET_MAX: Duration = Duration::from_secs(60);
 
+/// Entries that change nothing.
+const RECORDED: [&str; 5] = ["log_opened", "decision", "calls_refused", "budget_alert", "result_opened"];
+
 /// What an attack is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attack {
@@ -56,6 +59,8 @@ struct State {
     peers: Vec<(String, String, String, String)>,
     results: BTreeSet<String>,
     runs: u64,
+    /// The evidence log, which only grows.
+    log: Vec<u8>,
 }
 
 impl State {
@@ -63,7 +68,7 @@ impl State {
         let home = node.home();
         let (mut agreements, mut runs) = (Vec::new(), 0);
         for view in home.agreement_list().await? {
-            runs += home.store().spent(view.record.id).await?.runs;
+            runs += view.spent.runs;
             agreements.push((hex(&view.record.id), format!("{:?}", view.record.state)));
         }
         let peers = home.peer_list().await?.into_iter();
@@ -74,7 +79,7 @@ impl State {
                 results.insert(entry?.file_name().to_string_lossy().into_owned());
             }
         }
-        Ok(Self { agreements, peers: peers.collect(), results, runs })
+        Ok(Self { agreements, peers: peers.collect(), results, runs, log: log(node)? })
     }
 }
 
@@ -140,12 +145,33 @@ fn fits(attack: &Attack, word: String) -> Result<String> {
 
 fn judge(attack: &Attack, word: Result<String>, before: State, after: State) -> Result<String> {
     let word = fits(attack, word?)?;
+    let grown = after.log.strip_prefix(&before.log[..]).context("the evidence log was rewritten")?;
+    recorded(std::str::from_utf8(grown)?)?;
     ensure!(after.results.is_superset(&before.results), "a result is gone");
     let fresh = after.results.len() - before.results.len();
     ensure!(fresh == attack.results, "{fresh} results appeared");
-    let expected = State { runs: before.runs + attack.runs, results: after.results.clone(), ..before };
-    ensure!(after == expected, "the node changed: {after:?}, expected {expected:?}");
+    let expected =
+        State { runs: before.runs + attack.runs, results: after.results.clone(), log: after.log.clone(), ..before };
+    ensure!(after == expected, "the node changed");
     Ok(word)
+}
+
+/// What an attack may leave in the evidence log: decisions, refusals, and what belongs to jobs that began rightly.
+fn recorded(entries: &str) -> Result<()> {
+    for entry in entries.lines() {
+        let entry: serde_json::Value = serde_json::from_str(entry)?;
+        let kind = entry["kind"].as_str().context("an entry has a kind")?;
+        ensure!(RECORDED.contains(&kind) || kind.starts_with("job_"), "the log says {kind}");
+    }
+    Ok(())
+}
+
+fn log(node: &Node) -> Result<Vec<u8>> {
+    let path = node.home().settings().home.join("audit/log.jsonl");
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => Ok(other?),
+    }
 }
 
 /// Waits until no job of the node runs.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -45,8 +45,9 @@ impl Identity {
     /// # Errors
     /// When the key cannot be read or the certificate cannot be made.
     pub fn reissued(home: &Home, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
-        let pem = std::fs::read_to_string(home.settings().keys_dir().join("tls.key"))?;
-        Self::with(&KeyPair::from_pem(&pem)?, change)
+        let key = Stolen::of(home).context("the node's key is no P-256 key")?;
+        let certificate = params(change)?.self_signed(&key)?;
+        Ok(Self(Arc::new(CertifiedKey::new(vec![certificate.der().clone()], Arc::clone(&key.identity.key)))))
     }
 
     /// The certificate of one with the key of another: what a thief of the certificate alone has.
@@ -62,12 +63,51 @@ impl Identity {
     }
 
     fn with(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Result<Self> {
-        let mut params = CertificateParams::new(vec!["hostile.example".to_owned()])?;
-        change(&mut params);
-        let certificate = params.self_signed(key)?;
+        let certificate = params(change)?.self_signed(key)?;
         let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&private)?;
         Ok(Self(Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing))))
+    }
+}
+
+fn params(change: impl FnOnce(&mut CertificateParams)) -> Result<CertificateParams> {
+    let mut params = CertificateParams::new(vec!["hostile.example".to_owned()])?;
+    change(&mut params);
+    Ok(params)
+}
+
+/// A node's key as far as one gets hold of it: it signs, and the certificate says what the public half is.
+struct Stolen {
+    identity: Arc<CertifiedKey>,
+    point: [u8; 65],
+}
+
+impl Stolen {
+    fn of(home: &Home) -> Option<Self> {
+        // The end of the algorithm identifier for P-256 (RFC 5480), and a bit string of 65 bytes.
+        const BEFORE: [u8; 13] = [0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00];
+        let identity = Arc::clone(home.keys().tls_identity());
+        let der = identity.cert.first()?;
+        let at = der.windows(BEFORE.len()).position(|window| window == BEFORE)? + BEFORE.len();
+        let point = *der.get(at..)?.first_chunk()?;
+        Some(Self { identity, point })
+    }
+}
+
+impl PublicKeyData for Stolen {
+    fn der_bytes(&self) -> &[u8] {
+        &self.point
+    }
+
+    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }
+}
+
+impl rcgen::SigningKey for Stolen {
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        let signer = self.identity.key.choose_scheme(&[SignatureScheme::ECDSA_NISTP256_SHA256]);
+        signer.ok_or(rcgen::Error::RemoteKeyError)?.sign(message).map_err(|_| rcgen::Error::RemoteKeyError)
     }
 }
 
