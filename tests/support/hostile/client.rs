@@ -7,16 +7,21 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use hyper_util::rt::TokioIo;
 use prost::Message;
+use symbolon_node::evidence::witness::{JobSheet, Witness};
 use symbolon_node::home::Home;
-use symbolon_node::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, session_id};
+use symbolon_node::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, job_spec_digest, session_id};
+use symbolon_node::session::{EvidenceMessage, Notary, NotaryStep};
+use symbolon_node::store::JobId;
 use symbolon_node::tls::EXPORTER_LABEL;
+use symbolon_policy::audit::Turn;
 use symbolon_policy::{AgreementId, ResultKind};
+use symbolon_primitives::hash::lp;
 use symbolon_primitives::kdf::Label;
 use symbolon_primitives::secret::Seed;
 use symbolon_primitives::sign::{Signer, VerifyingKey};
 use symbolon_psi::{
     Frame, ItemSet, Machine, Outcome, Party, Protocol, ReceiverInput, Release, Report, Role, SenderInput, SessionSpec,
-    Sid, Step, testing,
+    Sid, Step, TranscriptHashes, leakage, testing,
 };
 use symbolon_wire::v1;
 use symbolon_wire::v1::control_service_client::ControlServiceClient;
@@ -171,6 +176,48 @@ pub struct Run {
     pub talk: Talk,
     /// What both sides derived.
     pub spec: SessionSpec,
+    witness: Option<Witness>,
+}
+
+/// What an honest receipt says about a job.
+///
+/// # Errors
+/// When the system has no randomness.
+pub fn sheet(turn: Turn, offer: &Sealed<Offer>, answer: &Sealed<Answer>, spec: &SessionSpec) -> Result<JobSheet> {
+    let (asked, answered) = (offer.content(), answer.content());
+    let keys = [asked.initiator, asked.responder];
+    let millis = |time: chrono::DateTime<chrono::Utc>| u64::try_from(time.timestamp_millis());
+    Ok(JobSheet {
+        job: JobId::random()?,
+        turn,
+        agreement: *asked.agreement_id.as_bytes(),
+        job_spec: job_spec_digest(offer, answer),
+        sid: spec.sid.0,
+        protocol: spec.protocol.as_str(),
+        result: asked.result.as_str(),
+        leakage: leakage_digest(spec),
+        keys,
+        peer_origins: vec![keys[turn.other().index()]],
+        rows: [asked.own.rows, answered.own.rows],
+        began_unix_millis: [millis(asked.own.time)?, millis(answered.own.time)?],
+    })
+}
+
+/// The digest of the statement of what each side learns, as receipts have it.
+fn leakage_digest(spec: &SessionSpec) -> [u8; 32] {
+    let mut text = Vec::new();
+    for role in [Role::Sender, Role::Receiver] {
+        let report = spec.release.map(|release| release.report);
+        let statement = leakage::statement(spec.protocol, role, spec.payload_bytes > 0, report);
+        for word in [spec.protocol.as_str(), role.as_str(), statement.model.as_str()] {
+            lp(&mut text, word.as_bytes());
+        }
+        for facts in [&statement.learns, &statement.caveats] {
+            let keys: Vec<&str> = facts.iter().map(|fact| fact.key).collect();
+            lp(&mut text, keys.join(",").as_bytes());
+        }
+    }
+    *symbolon_policy::Digest::of(&text).as_bytes()
 }
 
 impl Intruder {
@@ -262,6 +309,11 @@ impl Intruder {
     /// # Errors
     /// When it is not accepted.
     pub async fn accepted(&self, ask: &Ask) -> Result<(Talk, v1::JobOffer, SessionSpec)> {
+        let (talk, message, spec, _) = self.taken_on(ask).await?;
+        Ok((talk, message, spec))
+    }
+
+    async fn taken_on(&self, ask: &Ask) -> Result<(Talk, v1::JobOffer, SessionSpec, Witness)> {
         let mut talk = self.open().await?;
         let message = self.seal(&self.offer(ask)?)?;
         talk.send(RequestMessage::Offer(message.clone())).await;
@@ -288,7 +340,8 @@ impl Intruder {
             payload_bytes: answer.content().payload_bytes,
             release: ask.release,
         };
-        Ok((talk, message, spec))
+        let witness = Witness::new(self.home.clone(), sheet(Turn::Initiator, &offer, &answer, &spec)?);
+        Ok((talk, message, spec, witness))
     }
 
     /// The confirmation of a session.
@@ -305,9 +358,15 @@ impl Intruder {
     /// # Errors
     /// When it is not accepted.
     pub async fn begin(&self, ask: &Ask) -> Result<Run> {
-        let (talk, _, spec) = self.accepted(ask).await?;
+        let (talk, _, spec, mut witness) = self.taken_on(ask).await?;
         talk.send(self.confirmation(&spec.sid)?).await;
-        Ok(Run { talk, spec })
+        let mut run = Run { talk, spec, witness: None };
+        let mut step = witness.begin(None).await?;
+        while let Some(said) = run.say(step).await? {
+            step = witness.begin(Some(said)).await?;
+        }
+        run.witness = Some(witness);
+        Ok(run)
     }
 }
 
@@ -354,7 +413,10 @@ impl Run {
         let mut step = party.advance(None)?;
         loop {
             step = match step {
-                Step::Done(outcome) => return Ok(Ok(outcome)),
+                Step::Done(outcome) => {
+                    self.receipt(outcome.transcript()).await?;
+                    return Ok(Ok(outcome));
+                }
                 Step::Send(frame, next) => {
                     for wire in change(frame.into_wire()) {
                         self.talk.send(RequestMessage::Frame(wire)).await;
@@ -371,6 +433,38 @@ impl Run {
                 },
             };
         }
+    }
+
+    /// Does what a witness wants, and gives what the node says to it; nothing when there is nothing more to say, or the
+    /// node has ended the job.
+    async fn say(&mut self, step: NotaryStep) -> Result<Option<EvidenceMessage>> {
+        match step {
+            NotaryStep::Send(message) => self.talk.send(RequestMessage::Evidence(message.into())).await,
+            NotaryStep::SendLast(message) => {
+                self.talk.send(RequestMessage::Evidence(message.into())).await;
+                return Ok(None);
+            }
+            NotaryStep::Await => {}
+            NotaryStep::Done => return Ok(None),
+        }
+        match self.talk.next().await? {
+            Ok(ResponseMessage::Evidence(message)) => Ok(Some(message.try_into()?)),
+            Ok(other) => Err(anyhow!("no evidence: {other:?}")),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Signs the receipt with the node. The intruder's own records of it do not matter to anybody.
+    async fn receipt(&mut self, transcript: TranscriptHashes) -> Result<()> {
+        let Some(mut witness) = self.witness.take() else { return Ok(()) };
+        let mut step = witness.end(transcript, None).await?;
+        while let Some(said) = self.say(step).await? {
+            match witness.end(transcript, Some(said)).await {
+                Ok(next) => step = next,
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     /// Runs keys of its choice against the node with frames changed, and gives the word with which the node ended it.

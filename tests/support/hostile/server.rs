@@ -12,11 +12,15 @@ use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::SingleCertAndKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme, SupportedProtocolVersion};
+use symbolon_node::evidence::witness::Witness;
 use symbolon_node::home::Home;
 use symbolon_node::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, session_id};
+use symbolon_node::session::{EvidenceMessage, Notary, NotaryStep};
 use symbolon_node::tls::EXPORTER_LABEL;
+use symbolon_policy::audit::Turn;
 use symbolon_primitives::secret::Seed;
 use symbolon_primitives::sign::VerifyingKey;
+use symbolon_psi::TranscriptHashes;
 use symbolon_psi::{Frame, Machine, Outcome, Party, Protocol, Release, SenderInput, SessionSpec, Step, testing};
 use symbolon_wire::v1;
 use symbolon_wire::v1::exchange_request::Message as RequestMessage;
@@ -33,7 +37,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::client::keys;
+use super::client::{keys, sheet};
 use super::tls::Identity;
 
 /// What an impostor does with a job that is asked of it.
@@ -62,6 +66,7 @@ pub struct Guest {
     pub outbound: mpsc::Sender<Result<v1::ExchangeResponse, Status>>,
     /// The exporter value of the connection.
     pub exporter: [u8; 32],
+    witness: Option<Witness>,
 }
 
 /// What an impostor's table holds and how wide its columns are.
@@ -207,7 +212,7 @@ impl Guest {
             Ok(RequestMessage::Confirm(_)) => {}
             other => bail!("no confirmation: {other:?}"),
         }
-        Ok(SessionSpec {
+        let spec = SessionSpec {
             protocol: Protocol::EcdhOprf,
             sid: session_id(&offer, &answer, self.exporter),
             schema_id: wares.agreement.to_vec(),
@@ -215,7 +220,54 @@ impl Guest {
             rows_receiver: offer.content().own.rows,
             payload_bytes: wares.payload_bytes,
             release: wares.release,
-        })
+        };
+        let mut witness = Witness::new(self.home.clone(), sheet(Turn::Responder, &offer, &answer, &spec)?);
+        let mut step = witness.begin(None).await?;
+        while let Some(said) = self.say(step).await? {
+            step = witness.begin(Some(said)).await?;
+        }
+        self.witness = Some(witness);
+        Ok(spec)
+    }
+
+    /// Does what a witness wants, and gives what the other side says to it; nothing when there is nothing more to say.
+    async fn say(&mut self, step: NotaryStep) -> Result<Option<EvidenceMessage>> {
+        match step {
+            NotaryStep::Send(message) => self.send(ResponseMessage::Evidence(message.into())).await,
+            NotaryStep::SendLast(message) => {
+                self.send(ResponseMessage::Evidence(message.into())).await;
+                return Ok(None);
+            }
+            NotaryStep::Await => {}
+            NotaryStep::Done => return Ok(None),
+        }
+        match self.next().await? {
+            Ok(RequestMessage::Evidence(message)) => Ok(Some(message.try_into()?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Signs the receipt with the node; `forge` changes what is said. The impostor's own records do not matter.
+    ///
+    /// # Errors
+    /// When the log cannot be shown.
+    pub async fn receipt(
+        &mut self,
+        transcript: TranscriptHashes,
+        mut forge: impl FnMut(&mut EvidenceMessage),
+    ) -> Result<()> {
+        let Some(mut witness) = self.witness.take() else { return Ok(()) };
+        let mut step = witness.end(transcript, None).await?;
+        loop {
+            if let NotaryStep::Send(message) | NotaryStep::SendLast(message) = &mut step {
+                forge(message);
+            }
+            let Some(said) = self.say(step).await? else { return Ok(()) };
+            match witness.end(transcript, Some(said)).await {
+                Ok(next) => step = next,
+                Err(_) => return Ok(()),
+            }
+        }
     }
 
     /// Runs the sender's machine against who asks; `change` gives what is sent in place of each frame. Also gives every
@@ -235,7 +287,10 @@ impl Guest {
         let mut step = Party::sender(spec, input, Seed::random()?, &testing::limits())?.advance(None)?;
         loop {
             step = match step {
-                Step::Done(outcome) => return Ok((Some(outcome), received)),
+                Step::Done(outcome) => {
+                    self.receipt(outcome.transcript(), |_| {}).await?;
+                    return Ok((Some(outcome), received));
+                }
                 Step::Send(frame, next) => {
                     for wire in change(frame.into_wire()) {
                         self.send(ResponseMessage::Frame(wire)).await;
@@ -300,6 +355,7 @@ impl ExchangeService for Service {
             inbound: request.into_inner(),
             outbound,
             exporter,
+            witness: None,
         };
         let (deed, report) = (Arc::clone(&self.deed), self.report.clone());
         tokio::spawn(async move { drop(report.send(deed(guest).await).await) });
