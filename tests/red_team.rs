@@ -34,12 +34,17 @@ const ATTACKS_MIN: usize = 40;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_attack_is_refused() -> Result<()> {
     let mut report = report::Report::default();
-    channel::attacks(&mut report).await?;
-    asking::attacks(&mut report).await?;
-    frames::attacks(&mut report).await?;
-    answering::attacks(&mut report).await?;
-    standing::attacks(&mut report).await?;
-    house::attacks(&mut report).await?;
-    floods::attacks(&mut report).await?;
+    let groups = [
+        ("channel", channel::attacks(&mut report).await),
+        ("asking", asking::attacks(&mut report).await),
+        ("frames", frames::attacks(&mut report).await),
+        ("answering", answering::attacks(&mut report).await),
+        ("standing", standing::attacks(&mut report).await),
+        ("house", house::attacks(&mut report).await),
+        ("floods", floods::attacks(&mut report).await),
+    ];
+    for (name, ended) in groups {
+        report.group(name, ended);
+    }
     report.finish(ATTACKS_MIN)
 }

@@ -128,6 +128,13 @@ impl Report {
         }
     }
 
+    /// Takes in how a group of attacks ended: what it needs besides the attacks must work.
+    pub(crate) fn group(&mut self, name: &str, ended: Result<()>) {
+        if let Err(error) = ended {
+            self.failures.push(format!("the group {name} ends early: {error:#}"));
+        }
+    }
+
     /// Fails when an attack went through, or too few were tried.
     pub(crate) fn finish(self, attacks_min: usize) -> Result<()> {
         ensure!(self.failures.is_empty(), "{} attacks:\n{}", self.failures.len(), self.failures.join("\n"));
