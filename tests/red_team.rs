@@ -13,6 +13,8 @@ mod answering;
 mod asking;
 #[path = "red_team/channel.rs"]
 mod channel;
+#[path = "red_team/evidence.rs"]
+mod evidence;
 #[path = "red_team/floods.rs"]
 mod floods;
 #[path = "red_team/frames.rs"]
@@ -39,6 +41,7 @@ async fn every_attack_is_refused() -> Result<()> {
         ("asking", asking::attacks(&mut report).await),
         ("frames", frames::attacks(&mut report).await),
         ("answering", answering::attacks(&mut report).await),
+        ("evidence", evidence::attacks(&mut report).await),
         ("standing", standing::attacks(&mut report).await),
         ("house", house::attacks(&mut report).await),
         ("floods", floods::attacks(&mut report).await),

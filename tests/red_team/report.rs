@@ -9,14 +9,28 @@ use symbolon_tests::hostile::is_documented;
 use symbolon_tests::{Node, hex};
 
 /// Words for attacks that meet no refusal because there is nothing to refuse.
-pub(crate) const WORDS: [(&str, &str); 1] =
-    [("VIEW_UNCHANGED", "what the attacker sees is the same, byte for byte, as in an honest run")];
+pub(crate) const WORDS: [(&str, &str); 5] = [
+    ("VIEW_UNCHANGED", "what the attacker sees has the same messages, of the same lengths, as in an honest run"),
+    ("log_rewritten", "`audit verify`: the log is not the one that was shown to the other party"),
+    ("log_shorter", "`audit verify`: entries that were signed for are gone"),
+    ("receipt_not_logged", "`audit verify`: the log does not hold the receipt"),
+    ("signature_invalid", "`audit verify`: what was signed is not what is there"),
+];
 
 /// How long the jobs of an attack may take to end.
 const QUIET_MAX: Duration = Duration::from_secs(60);
 
 /// Entries that change nothing.
-const RECORDED: [&str; 5] = ["log_opened", "decision", "calls_refused", "budget_alert", "result_opened"];
+const RECORDED: [&str; 8] = [
+    "log_opened",
+    "decision",
+    "calls_refused",
+    "budget_alert",
+    "result_opened",
+    "peer_checkpoint_cosigned",
+    "peer_log_forked",
+    "receipt",
+];
 
 /// What an attack is.
 #[derive(Clone, Copy, Debug)]

@@ -53,8 +53,10 @@ pub struct Impostor {
     pub ended: mpsc::Receiver<Result<()>>,
 }
 
+/// Changes what an impostor says about its log and the receipt.
+pub type Forge = Arc<dyn Fn(&Home, &mut EvidenceMessage) -> Result<()> + Send + Sync>;
+
 /// A job that was asked of an impostor.
-#[derive(Debug)]
 pub struct Guest {
     /// The home whose keys the impostor has.
     pub home: Home,
@@ -67,6 +69,14 @@ pub struct Guest {
     /// The exporter value of the connection.
     pub exporter: [u8; 32],
     witness: Option<Witness>,
+    /// Changes what is said about the log and the receipt.
+    pub forge: Option<Forge>,
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guest").field("initiator", &self.initiator).finish_non_exhaustive()
+    }
 }
 
 /// What an impostor's table holds and how wide its columns are.
@@ -231,7 +241,10 @@ impl Guest {
     }
 
     /// Does what a witness wants, and gives what the other side says to it; nothing when there is nothing more to say.
-    async fn say(&mut self, step: NotaryStep) -> Result<Option<EvidenceMessage>> {
+    async fn say(&mut self, mut step: NotaryStep) -> Result<Option<EvidenceMessage>> {
+        if let (Some(forge), NotaryStep::Send(message) | NotaryStep::SendLast(message)) = (&self.forge, &mut step) {
+            forge(&self.home, message)?;
+        }
         match step {
             NotaryStep::Send(message) => self.send(ResponseMessage::Evidence(message.into())).await,
             NotaryStep::SendLast(message) => {
@@ -247,21 +260,11 @@ impl Guest {
         }
     }
 
-    /// Signs the receipt with the node; `forge` changes what is said. The impostor's own records do not matter.
-    ///
-    /// # Errors
-    /// When the log cannot be shown.
-    pub async fn receipt(
-        &mut self,
-        transcript: TranscriptHashes,
-        mut forge: impl FnMut(&mut EvidenceMessage),
-    ) -> Result<()> {
+    /// Signs the receipt with the node. The impostor's own records do not matter.
+    async fn receipt(&mut self, transcript: TranscriptHashes) -> Result<()> {
         let Some(mut witness) = self.witness.take() else { return Ok(()) };
         let mut step = witness.end(transcript, None).await?;
         loop {
-            if let NotaryStep::Send(message) | NotaryStep::SendLast(message) = &mut step {
-                forge(message);
-            }
             let Some(said) = self.say(step).await? else { return Ok(()) };
             match witness.end(transcript, Some(said)).await {
                 Ok(next) => step = next,
@@ -288,7 +291,7 @@ impl Guest {
         loop {
             step = match step {
                 Step::Done(outcome) => {
-                    self.receipt(outcome.transcript(), |_| {}).await?;
+                    self.receipt(outcome.transcript()).await?;
                     return Ok((Some(outcome), received));
                 }
                 Step::Send(frame, next) => {
@@ -356,6 +359,7 @@ impl ExchangeService for Service {
             outbound,
             exporter,
             witness: None,
+            forge: None,
         };
         let (deed, report) = (Arc::clone(&self.deed), self.report.clone());
         tokio::spawn(async move { drop(report.send(deed(guest).await).await) });
