@@ -105,6 +105,7 @@ async fn fails(scene: &Scene, agreement: [u8; 32]) -> Result<String> {
 
 pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     let scene = Scene::new(&[("answer_seconds_max", 3), ("idle_seconds_max", 3)]).await?;
+    crate::evidence::honest_job(&scene).await?;
     doors(report, &scene).await?;
     let trap = Trap::set(&scene).await?;
     acceptances(report, &scene, &trap).await?;

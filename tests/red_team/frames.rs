@@ -132,6 +132,7 @@ async fn out_of_turn(report: &mut Report, scene: &Scene) -> Result<()> {
     let attack = Attack::new("missing_finish", "goes away with the rows and without the last message", "PEER_GONE");
     let tried_it = async {
         let mut run = scene.bank().begin(&ask).await?;
+        run.without_receipt();
         let party = run.party(1..5)?;
         if let Err(word) = run.pump(party, |frame| if frame[STEP] == FINISH { vec![] } else { vec![frame] }).await? {
             bail!("the node ends it with {word}");
@@ -196,14 +197,14 @@ async fn minimum(report: &mut Report, scene: &Scene) -> Result<()> {
             bit.clone(),
         ),
         (
-            Attack::new("minimum_of_its_own", "runs with a lower minimum than agreed", "INTERSECTION_BELOW_MINIMUM"),
+            Attack::new("minimum_of_its_own", "runs with a lower minimum than agreed", "RECEIPT_MISSING"),
             ask(unmet.agreement, release(1, Said::Count)),
         ),
     ] {
         let tried = async {
             let mut run = scene.bank().begin(&ask).await?;
             let party = run.party(1..5)?;
-            // With a minimum of its own the receiver is told no, and finds that it does not fit; else it knows.
+            // With a minimum of its own the receiver is told no, finds that it does not fit, and signs no receipt.
             match run.pump(party, |frame| vec![frame]).await {
                 Ok(Ok(outcome)) => ensure!(matches!(outcome.output(), Output::Withheld { matched: 3 }), "{outcome:?}"),
                 Ok(Err(word)) => bail!("the node ends it with {word}"),

@@ -164,7 +164,7 @@ async fn keys(report: &mut Report, vault: &Home, scene: &Scene) -> Result<()> {
     report.elsewhere(attack, does_not_open(&copy)).await;
 
     let attack =
-        Attack::new("organisation_key_exchanged", "signs the log with another key from now on", "AUDIT_LOG_REWRITTEN");
+        Attack::new("organisation_key_exchanged", "signs the log with another key from now on", "KEY_MALFORMED");
     let copy = copied(vault, scene, attack.name)?;
     std::fs::copy(bank.join("organisation.key"), copy.join("keys/organisation.key"))?;
     report.elsewhere(attack, does_not_open(&copy)).await;

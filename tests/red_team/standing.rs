@@ -11,8 +11,9 @@ use symbolon_wire::v1::exchange_request::Message as RequestMessage;
 use crate::report::{Attack, Report, last_failure};
 use crate::scene::{Scene, agree, ask};
 
-const FORBID_BATCH: &str = "forbid (principal, action == Symbolon::Action::\"batch\", resource);\n";
-const PERMIT_ALL: &str = "permit (principal, action, resource);\n";
+const FORBID_BATCH: &str = "@id(\"own\")\nforbid (principal, action == Symbolon::Action::\"batch\", resource);\n";
+const FORBID_ACCEPT: &str = "@id(\"own\")\nforbid (principal, action == Symbolon::Action::\"accept\", resource);\n";
+const PERMIT_ALL: &str = "@id(\"own\")\npermit (principal, action, resource);\n";
 
 pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     let scene = Scene::new(&[]).await?;
@@ -105,9 +106,17 @@ async fn policies(report: &mut Report, scene: &Scene) -> Result<()> {
     };
     report.attack(bureau, attack.spending(1), tried).await?;
 
+    std::fs::write(&file, FORBID_ACCEPT)?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = scene.bank().offered(&scene.ask(), |_| {}).await?;
+    anyhow::ensure!(before == "POLICY_REFUSED", "the policy is not in force: {before}");
+    crate::report::quiet(bureau).await?;
     std::fs::write(&file, "permit (principal")?;
-    let attack =
-        Attack::new("policies_damaged_while_it_runs", "breaks the policy file of a running node", "POLICY_REFUSED");
+    let attack = Attack::new(
+        "policies_damaged_while_it_runs",
+        "breaks the policy file of a running node, so that what it forbids is free",
+        "POLICY_REFUSED",
+    );
     let tried = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         scene.bank().offered(&scene.ask(), |_| {}).await

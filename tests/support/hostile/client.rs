@@ -400,6 +400,11 @@ impl Run {
         Ok(Party::receiver(spec, ReceiverInput { keys: keys(numbers) }, seed, &limits)?)
     }
 
+    /// Goes away after the last frame instead of signing a receipt.
+    pub fn without_receipt(&mut self) {
+        self.witness = None;
+    }
+
     /// Runs `party` against the node; `change` gives what is sent in place of each frame. Ends with the party's outcome
     /// or with the word with which the node ended the job.
     ///

@@ -16,8 +16,11 @@ use symbolon_node::evidence::witness::Witness;
 use symbolon_node::home::Home;
 use symbolon_node::session::handshake::{Answer, Declaration, Fit, Offer, Sealed, session_id};
 use symbolon_node::session::{EvidenceMessage, Notary, NotaryStep};
+use symbolon_node::store::JobRecord;
 use symbolon_node::tls::EXPORTER_LABEL;
 use symbolon_policy::audit::Turn;
+use symbolon_primitives::hash::Transcript;
+use symbolon_primitives::kdf::Label;
 use symbolon_primitives::secret::Seed;
 use symbolon_primitives::sign::VerifyingKey;
 use symbolon_psi::TranscriptHashes;
@@ -39,6 +42,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::client::{keys, sheet};
 use super::tls::Identity;
+
+/// The step of the message that ends a direction, which is in no transcript.
+const STEP_FINISH: u8 = 0xFE;
 
 /// What an impostor does with a job that is asked of it.
 pub type Deed = Arc<dyn Fn(Guest) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
@@ -231,7 +237,13 @@ impl Guest {
             payload_bytes: wares.payload_bytes,
             release: wares.release,
         };
-        let mut witness = Witness::new(self.home.clone(), sheet(Turn::Responder, &offer, &answer, &spec)?);
+        let mut sheet = sheet(Turn::Responder, &offer, &answer, &spec)?;
+        // Its store keeps receipts of jobs it knows only.
+        if let Some(record) = self.home.job_list(1).await?.into_iter().next() {
+            let record = JobRecord { id: sheet.job, request_id: None, sid: None, ..record };
+            sheet.job = self.home.store().create_job(record).await?.id;
+        }
+        let mut witness = Witness::new(self.home.clone(), sheet);
         let mut step = witness.begin(None).await?;
         while let Some(said) = self.say(step).await? {
             step = witness.begin(Some(said)).await?;
@@ -287,15 +299,21 @@ impl Guest {
         let payload = vec![0; wares.numbers.len() * wares.payload_bytes as usize];
         let input = SenderInput::one_row_per_key(keys(wares.numbers.iter().copied()), payload)?;
         let mut received = Vec::new();
+        // A receipt is about what was sent, whatever the machine made.
+        let mut sent = Transcript::new(Label::Finish);
+        sent.add(spec.sid.as_bytes());
         let mut step = Party::sender(spec, input, Seed::random()?, &testing::limits())?.advance(None)?;
         loop {
             step = match step {
                 Step::Done(outcome) => {
-                    self.receipt(outcome.transcript()).await?;
+                    self.receipt(TranscriptHashes { sent: sent.finish(), ..outcome.transcript() }).await?;
                     return Ok((Some(outcome), received));
                 }
                 Step::Send(frame, next) => {
                     for wire in change(frame.into_wire()) {
+                        if wire.get(2) != Some(&STEP_FINISH) {
+                            sent.add(&wire);
+                        }
                         self.send(ResponseMessage::Frame(wire)).await;
                     }
                     next.advance(None)?
