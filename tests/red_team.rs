@@ -37,14 +37,14 @@ const ATTACKS_MIN: usize = 40;
 async fn every_attack_is_refused() -> Result<()> {
     let mut report = report::Report::default();
     let groups = [
-        ("channel", channel::attacks(&mut report).await),
-        ("asking", asking::attacks(&mut report).await),
-        ("frames", frames::attacks(&mut report).await),
-        ("answering", answering::attacks(&mut report).await),
-        ("evidence", evidence::attacks(&mut report).await),
-        ("standing", standing::attacks(&mut report).await),
-        ("house", house::attacks(&mut report).await),
-        ("floods", floods::attacks(&mut report).await),
+        ("channel", Box::pin(channel::attacks(&mut report)).await),
+        ("asking", Box::pin(asking::attacks(&mut report)).await),
+        ("frames", Box::pin(frames::attacks(&mut report)).await),
+        ("answering", Box::pin(answering::attacks(&mut report)).await),
+        ("evidence", Box::pin(evidence::attacks(&mut report)).await),
+        ("standing", Box::pin(standing::attacks(&mut report)).await),
+        ("house", Box::pin(house::attacks(&mut report)).await),
+        ("floods", Box::pin(floods::attacks(&mut report)).await),
     ];
     for (name, ended) in groups {
         report.group(name, ended);

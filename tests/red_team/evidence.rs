@@ -116,12 +116,11 @@ async fn offline(report: &mut Report, scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// What a node says to a peer whose log or receipt does not hold.
-async fn online(report: &mut Report, scene: &Scene) -> Result<()> {
-    let trap = Trap::set(scene).await?;
+/// What is said in place of what should be.
+fn forgeries() -> [(Attack, Forge); 6] {
     let kept: Arc<Mutex<Option<Signature>>> = Arc::default();
     let keep = Arc::clone(&kept);
-    let cases: [(Attack, Forge); 6] = [
+    [
         (
             Attack::new("log_forked_in_a_job", "shows an end of its log that is no continuation", "PEER_LOG_FORKED"),
             Arc::new(|home, message| reheaded(home, message, |head| head.root = [9; 32])),
@@ -172,18 +171,20 @@ async fn online(report: &mut Report, scene: &Scene) -> Result<()> {
                 _ => Ok(()),
             }),
         ),
-    ];
-    for (attack, forge) in cases {
+    ]
+}
+
+/// What a node says to a peer whose log or receipt does not hold.
+async fn online(report: &mut Report, scene: &Scene) -> Result<()> {
+    let trap = Trap::set(scene).await?;
+    for (attack, forge) in forgeries() {
         let gone = attack.name == "receipt_withheld";
         let tried = trap.meets(scene, scene.agreement, move |mut guest, wares| {
             let forge = Arc::clone(&forge);
             async move {
                 guest.forge = Some(forge);
-                let spec = match guest.begin(&wares).await {
-                    Ok(spec) => spec,
-                    // Refused before the first frame.
-                    Err(_) => return Ok(()),
-                };
+                // Refused before the first frame.
+                let Ok(spec) = guest.begin(&wares).await else { return Ok(()) };
                 match guest.pump(spec, &wares, |frame| vec![frame]).await {
                     Err(_) if gone => Ok(()),
                     other => other.map(drop),

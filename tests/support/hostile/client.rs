@@ -358,6 +358,11 @@ impl Intruder {
     /// # Errors
     /// When it is not accepted.
     pub async fn begin(&self, ask: &Ask) -> Result<Run> {
+        // What waits in between is large.
+        Box::pin(self.begun(ask)).await
+    }
+
+    async fn begun(&self, ask: &Ask) -> Result<Run> {
         let (talk, _, spec, mut witness) = self.taken_on(ask).await?;
         talk.send(self.confirmation(&spec.sid)?).await;
         let mut run = Run { talk, spec, witness: None };
@@ -419,7 +424,7 @@ impl Run {
         loop {
             step = match step {
                 Step::Done(outcome) => {
-                    self.receipt(outcome.transcript()).await?;
+                    Box::pin(self.receipt(outcome.transcript())).await?;
                     return Ok(Ok(outcome));
                 }
                 Step::Send(frame, next) => {
