@@ -37,7 +37,7 @@ pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
         ("proposals_max", PROPOSALS_MAX),
     ])
     .await?;
-    slow(report, &scene).await?;
+    Box::pin(slow(report, &scene)).await?;
     loud(report, &scene).await?;
     many(report, &scene).await?;
     race(report, &scene).await
@@ -62,7 +62,7 @@ async fn slow(report: &mut Report, scene: &Scene) -> Result<()> {
 
     let attack = Attack::new("slow_frames", "confirms a job and sends no frame", "PEER_SILENT");
     let tried = async { bank.begin(&scene.ask()).await?.talk.end().await };
-    report.attack(bureau, attack.spending(1), tried).await?;
+    report.attack(bureau, attack.spending(1), Box::pin(tried)).await?;
 
     let attack = Attack::new("endless_session", "keeps a job open with signs of life", "SESSION_TOO_LONG");
     let tried = async {

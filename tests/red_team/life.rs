@@ -15,11 +15,11 @@ use crate::standing::waits;
 
 pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     let scene = Scene::new(&[]).await?;
-    notices(report, &scene).await?;
-    suspension(report, &scene).await?;
-    revocation(report, &scene).await?;
-    cards(report, &scene).await?;
-    withdrawal(report, &scene).await
+    Box::pin(notices(report, &scene)).await?;
+    Box::pin(suspension(report, &scene)).await?;
+    Box::pin(revocation(report, &scene)).await?;
+    Box::pin(cards(report, &scene)).await?;
+    Box::pin(withdrawal(report, &scene)).await
 }
 
 /// A notice over the wire, signed by nobody.
@@ -62,7 +62,7 @@ async fn notices(report: &mut Report, scene: &Scene) -> Result<()> {
 async fn suspension(report: &mut Report, scene: &Scene) -> Result<()> {
     let bureau = &scene.pair.bureau;
     let held = agree(&scene.pair, "To be held", |_| {}).await?;
-    let running = async {
+    let running = Box::pin(async {
         let suspend = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             bureau.home().agreement_notice("To be held", NoticeKind::Suspend, None).await
@@ -71,7 +71,7 @@ async fn suspension(report: &mut Report, scene: &Scene) -> Result<()> {
         let (ended, told) = tokio::join!(waits(scene, &asked), suspend);
         told?;
         ended
-    };
+    });
     report
         .elsewhere(
             Attack::new("job_of_a_suspended_agreement", "goes on after the suspension", "AGREEMENT_SUSPENDED"),
@@ -117,7 +117,7 @@ async fn cards(report: &mut Report, scene: &Scene) -> Result<()> {
 /// The last group, since the bank is a stranger to the bureau afterwards.
 async fn withdrawal(report: &mut Report, scene: &Scene) -> Result<()> {
     let bureau = &scene.pair.bureau;
-    let running = async {
+    let running = Box::pin(async {
         let withdraw = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
             let peers = bureau.home().peer_list().await?;
@@ -129,7 +129,7 @@ async fn withdrawal(report: &mut Report, scene: &Scene) -> Result<()> {
         let (ended, withdrawn) = tokio::join!(waits(scene, &asked), withdraw);
         withdrawn?;
         ended
-    };
+    });
     report
         .elsewhere(Attack::new("job_of_a_withdrawn_key", "goes on after its key was withdrawn", "KEY_REVOKED"), running)
         .await;

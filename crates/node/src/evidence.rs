@@ -44,7 +44,7 @@
 //!
 //! # Cost
 //!
-//! One write and one fdatasync for all entries that wait; [`Evidence::cpu`] is the CPU time of the writing thread.
+//! One write and one fdatasync for all entries that wait; [`Evidence::usage`] is the CPU time of the writing thread.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

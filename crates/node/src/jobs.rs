@@ -137,7 +137,7 @@ impl Jobs {
     /// Records a job and starts it.
     ///
     /// # Errors
-    /// [`Refused`] when the agreement does not permit it, [`Error::NotFound`] for an unknown agreement,
+    /// [`Refused`](crate::error::Refused) when the agreement does not permit it, [`Error::NotFound`] for an unknown agreement,
     /// [`Unavailable::Busy`] when too many jobs run, [`Error::AlreadyExists`] for a request id used for another job.
     pub async fn create(&self, new: NewJob) -> Result<JobRecord, Error> {
         let (deal, record) = self.prepare(new).await?;

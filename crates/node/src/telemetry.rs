@@ -1,6 +1,6 @@
 //! What a node tells about itself: log lines, numbers for Prometheus, traces for OpenTelemetry.
 //!
-//! None of it names a person or a record. The files [`lines`], [`metrics`] and [`trace`] say what keeps each so.
+//! None of it names a person or a record. The files `lines`, `metrics` and `trace` say what keeps each so.
 
 use std::fmt;
 

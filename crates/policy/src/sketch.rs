@@ -9,7 +9,7 @@
 //!   The smallest values of the union of two sketches are a random sample of the union of the two sets, so the share
 //!   of them that is in both estimates the Jaccard index; for sets that fit into a sketch it is exact.
 //!
-//! From the digest [`commitment`] derives what the node declares to a partner: equal inputs under one agreement give
+//! From the digest `commitment` derives what the node declares to a partner: equal inputs under one agreement give
 //! equal commitments, and that is all anybody without the secret gets from them. The key of the derivation is made of
 //! the secret and the agreement, so commitments under two agreements cannot be linked.
 //!

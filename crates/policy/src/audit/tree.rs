@@ -85,7 +85,7 @@ impl Tree {
         Ok(self.range(0, size))
     }
 
-    /// PATH(index, D[size]): the inclusion proof of a leaf in the tree of the first `size` (RFC 6962, 2.1.1).
+    /// `PATH(index, D[size])`: the inclusion proof of a leaf in the tree of the first `size` (RFC 6962, 2.1.1).
     ///
     /// # Errors
     /// [`AuditError::Shorter`] and [`AuditError::Outside`].
@@ -109,7 +109,7 @@ impl Tree {
         Ok(path)
     }
 
-    /// PROOF(old, D[new]): that the first `old` leaves begin the first `new` (RFC 6962, 2.1.2). Empty for `old` of 0 or
+    /// `PROOF(old, D[new])`: that the first `old` leaves begin the first `new` (RFC 6962, 2.1.2). Empty for `old` of 0 or
     /// equal to `new`.
     ///
     /// # Errors
