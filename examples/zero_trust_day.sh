@@ -52,7 +52,7 @@ bureau agreement accept overdraft.toml
 
 title "The join; its result lies encrypted in the home, the plain file is where the analyst wants it"
 bank join --agreement "Overdraft check" -o joined.csv
-bank policy explain
+bank policy explain "$(symbolon --home bank --json job list | value id)"
 bank budget "Overdraft check"
 
 title "Evidence: what both signed, verified on the own log and from exported files alone"
