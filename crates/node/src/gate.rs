@@ -312,6 +312,26 @@ impl Gate {
 
     /// The other party, as long as it is known and the connection is still one of its own.
     async fn partner(&self, subject: &Subject) -> Result<PeerRecord, Error> {
+        match self.partner_now(subject).await {
+            // The key may have been withdrawn between two looks at the store; then that is the reason.
+            Err(Error::Refused(Refused::UnknownPeer)) if self.is_withdrawn(subject).await? => {
+                Err(Refused::KeyRevoked.into())
+            }
+            other => other,
+        }
+    }
+
+    async fn is_withdrawn(&self, subject: &Subject) -> Result<bool, Error> {
+        let pins = subject.channel.map(|channel| [channel.leaf_pin, channel.pin]);
+        for key in pins.into_iter().flatten().chain([subject.peer_key]) {
+            if self.0.store.is_revoked(key).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn partner_now(&self, subject: &Subject) -> Result<PeerRecord, Error> {
         if self.0.store.is_revoked(subject.peer_key).await? {
             return Err(Refused::KeyRevoked.into());
         }
