@@ -26,11 +26,13 @@ use crate::config::LogFormat;
 
 /// Fields whose values are shown, and whether they are ids, in which hexadecimal digits stay.
 const FIELDS: &[(&str, bool)] = &[
+    ("action", false),
     ("address", true),
     ("agreement", true),
     ("call", false),
     ("compared", false),
     ("count", false),
+    ("digest", true),
     ("error", false),
     ("found", false),
     ("incident", true),
@@ -39,10 +41,12 @@ const FIELDS: &[(&str, bool)] = &[
     ("jobs", false),
     ("path", false),
     ("peer", false),
+    ("policies", false),
     ("protocol", false),
     ("reason", false),
     ("refused", false),
     ("result", false),
+    ("results", false),
     ("rows", false),
     ("seconds", false),
     ("side", false),

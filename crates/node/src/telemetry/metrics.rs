@@ -5,14 +5,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 type Labels<const N: usize> = Vec<(&'static str, &'static str)>;
 type Counters = Family<Labels<1>, Counter>;
@@ -36,7 +34,6 @@ struct Inner {
     rate_limited: Counters,
     certificate_days: Gauge,
     audit_bytes: Gauge,
-    audit_append: Histogram,
 }
 
 /// What is read at a scrape rather than counted.
@@ -57,7 +54,6 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix("symbolon");
-        let audit_append = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
         let inner = Inner {
             jobs_ended: counters(&mut registry, "jobs_ended", "Jobs that ended, by side, state and reason"),
             jobs_running: gauge(&mut registry, "jobs_running", "Jobs that run"),
@@ -72,13 +68,10 @@ impl Metrics {
             rate_limited: counters(&mut registry, "rate_limited", "Calls of peers that came too fast"),
             certificate_days: gauge(&mut registry, "certificate_days_left", "Days until the certificate ends"),
             audit_bytes: gauge(&mut registry, "audit_log_bytes", "Bytes of the evidence log"),
-            audit_append,
             registry: Registry::default(),
         };
         let help = "The least left under any agreement, in thousandths of the limit";
         registry.register("budget_left_permille", help, inner.budget_left.clone());
-        let help = "Time until an entry of the evidence log is durable";
-        registry.register_with_unit("audit_append", help, Unit::Seconds, inner.audit_append.clone());
         Self(Arc::new(Inner { registry, ..inner }))
     }
 
@@ -145,11 +138,6 @@ impl Metrics {
     pub(crate) fn rate_limited(&self, what: &'static str) {
         self.0.rate_limited.get_or_create(&vec![("what", what)]).inc();
     }
-
-    /// An entry of the evidence log became durable.
-    pub fn audit_appended(&self, took: Duration) {
-        self.0.audit_append.observe(took.as_secs_f64());
-    }
 }
 
 impl Default for Metrics {
@@ -200,7 +188,6 @@ mod tests {
         let running = metrics.job_begins();
         metrics.job_ended("initiator", "failed", "PEER_GONE");
         metrics.accepted(100, 200);
-        metrics.audit_appended(Duration::from_millis(3));
         let readings = Readings { budget_left: vec![("runs_max", 250)], certificate_days: -2, ..Readings::default() };
         let text = metrics.encode(&readings).unwrap();
         for line in [
@@ -209,7 +196,6 @@ mod tests {
             "symbolon_rows_declared_total{whose=\"peer\"} 200",
             "symbolon_budget_left_permille{budget=\"runs_max\"} 250",
             "symbolon_certificate_days_left -2",
-            "symbolon_audit_append_seconds_count 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
