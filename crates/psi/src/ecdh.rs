@@ -12,6 +12,5 @@ pub mod oprf;
 
 mod distinct;
 mod points;
-mod tags;
 
 pub(crate) use points::POINTS_PER_FRAME;

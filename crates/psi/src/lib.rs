@@ -31,7 +31,10 @@ mod party;
 mod payload;
 mod release;
 mod role;
+mod rows;
 mod session;
+mod shuffle;
+mod tags;
 
 pub use error::Error;
 pub use frame::Frame;

@@ -17,7 +17,8 @@ use crate::release::ReleaseKey;
 use crate::session::SessionSpec;
 use crate::sid::Sid;
 
-/// Bytes of the tag that stands for a row: as long as SHA-256, against a sender that searches for collisions.
+/// Bytes of a long tag, which stands for one row whatever its sender does: as long as SHA-256, against a sender that
+/// searches for collisions. Shorter tags are for sides that follow the protocol.
 pub(crate) const TAG_BYTES: usize = 32;
 
 /// Bytes AES-GCM adds to a payload.
@@ -26,25 +27,41 @@ pub(crate) const SEAL_BYTES: usize = 16;
 /// The most bytes of rows in one frame, unless one row is longer.
 const ROWS_BYTES_PER_FRAME: usize = 512 * 1024;
 
-/// The most rows in one frame.
-const ROWS_PER_FRAME_MAX: usize = 4_096;
+/// The most rows in one frame, with long tags and with short ones.
+const ROWS_PER_FRAME_MAX: [usize; 2] = [4_096, 32_768];
 
 /// The width of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RowLayout {
+    tag_bytes: usize,
     payload_bytes: usize,
     /// Whether the payload is sealed under the key that is released at the end as well.
     layered: bool,
 }
 
 impl RowLayout {
-    pub(crate) const fn new(payload_bytes: u32, layered: bool) -> Self {
-        Self { payload_bytes: payload_bytes as usize, layered }
+    pub(crate) const fn new(tag_bytes: usize, payload_bytes: u32, layered: bool) -> Self {
+        Self { tag_bytes, payload_bytes: payload_bytes as usize, layered }
     }
 
     /// The rows of a run.
-    pub(crate) const fn of(spec: &SessionSpec) -> Self {
-        Self::new(spec.payload_bytes, spec.release.is_some())
+    pub(crate) fn of(spec: &SessionSpec) -> Self {
+        Self::new(TAG_BYTES, spec.payload_bytes, spec.release.is_some())
+    }
+
+    /// Bytes of the tag at the head of a row.
+    pub(crate) const fn tag_bytes(self) -> usize {
+        self.tag_bytes
+    }
+
+    /// Whether two rows can have the same tag by chance.
+    pub(crate) const fn tags_are_short(self) -> bool {
+        self.tag_bytes < TAG_BYTES
+    }
+
+    /// The rows that lie in `bytes` one after the other.
+    pub(crate) fn rows(self, bytes: &[u8]) -> std::slice::ChunksExact<'_, u8> {
+        bytes.chunks_exact(self.row_bytes())
     }
 
     /// Bytes of payload in a row.
@@ -55,16 +72,20 @@ impl RowLayout {
     /// Bytes of a row on the wire: the tag, and the sealed payload if there is one.
     pub(crate) const fn row_bytes(self) -> usize {
         let seals = if self.layered { 2 * SEAL_BYTES } else { SEAL_BYTES };
-        TAG_BYTES + if self.payload_bytes == 0 { 0 } else { self.payload_bytes + seals }
+        self.tag_bytes + if self.payload_bytes == 0 { 0 } else { self.payload_bytes + seals }
     }
 
     /// Rows in every frame but the last.
     pub(crate) fn rows_per_frame(self) -> usize {
-        (ROWS_BYTES_PER_FRAME / self.row_bytes()).clamp(1, ROWS_PER_FRAME_MAX)
+        let most = ROWS_PER_FRAME_MAX[usize::from(self.tags_are_short())];
+        (ROWS_BYTES_PER_FRAME / self.row_bytes()).clamp(1, most)
     }
 }
 
-/// Tag and payload key of one row. Wiped when dropped.
+/// Name and payload key of one row. Wiped when dropped.
+///
+/// The name is 256 bits that no other row has. It is the row's tag where tags are long, and it names the row in what
+/// is sealed with it in any case.
 pub(crate) struct RowSecrets([u8; 64]);
 
 impl RowSecrets {
@@ -76,23 +97,21 @@ impl RowSecrets {
         both
     }
 
-    /// The tag.
-    pub(crate) fn tag(&self) -> &[u8] {
+    /// The name.
+    pub(crate) fn name(&self) -> &[u8] {
         &self.0[..TAG_BYTES]
     }
 
-    /// Writes tag and sealed payload over `row`, whose length is the layout's; `release` seals the inner layer where
-    /// there is one. One call for one value: the nonce is fixed.
-    pub(crate) fn seal_into(self, sid: &Sid, payload: &[u8], release: Option<&ReleaseKey>, row: &mut [u8]) {
-        let (tag, sealed) = row.split_at_mut(TAG_BYTES);
-        tag.copy_from_slice(self.tag());
+    /// Writes the sealed payload over `sealed`, what the layout leaves behind the tag; `release` seals the inner layer
+    /// where there is one. One call for one value: the nonce is fixed.
+    pub(crate) fn seal_into(self, sid: &Sid, payload: &[u8], release: Option<&ReleaseKey>, sealed: &mut [u8]) {
         if payload.is_empty() {
             return;
         }
         let (text, seal) = sealed.split_at_mut(sealed.len() - SEAL_BYTES);
         text[..payload.len()].copy_from_slice(payload);
         if let Some(release) = release {
-            release.seal(sid, tag, text);
+            release.seal(sid, self.name(), text);
         }
         let made = self.cipher().encrypt_inout_detached(&Nonce::default(), &self.context(sid), text.into());
         seal.copy_from_slice(&made.expect("a payload is far below the limit of AES-GCM"));
@@ -111,7 +130,7 @@ impl RowSecrets {
             (&mut out[start..]).into(),
             &Tag::from(*seal),
         );
-        let opened = opened.is_ok() && release.is_none_or(|key| key.open(sid, self.tag(), &mut out[start..]));
+        let opened = opened.is_ok() && release.is_none_or(|key| key.open(sid, self.name(), &mut out[start..]));
         if !opened {
             out[start..].zeroize();
             out.truncate(start);
@@ -128,7 +147,7 @@ impl RowSecrets {
     fn context(&self, sid: &Sid) -> [u8; 64] {
         let mut context = [0; 64];
         context[..32].copy_from_slice(sid.as_bytes());
-        context[32..].copy_from_slice(self.tag());
+        context[32..].copy_from_slice(self.name());
         context
     }
 }
@@ -149,9 +168,11 @@ mod tests {
     const SID: Sid = Sid([5; 32]);
 
     fn sealed(payload: &[u8], release: Option<&ReleaseKey>) -> Vec<u8> {
-        let layout = RowLayout::new(u32::try_from(payload.len()).unwrap(), release.is_some());
+        let layout = RowLayout::new(TAG_BYTES, u32::try_from(payload.len()).unwrap(), release.is_some());
         let mut row = vec![0; layout.row_bytes()];
-        RowSecrets::derive(&[1; 64], &SID, 0).seal_into(&SID, payload, release, &mut row);
+        let secrets = RowSecrets::derive(&[1; 64], &SID, 0);
+        row[..TAG_BYTES].copy_from_slice(secrets.name());
+        secrets.seal_into(&SID, payload, release, &mut row[TAG_BYTES..]);
         row
     }
 
@@ -160,7 +181,7 @@ mod tests {
         let row = sealed(b"four columns", None);
         let (tag, seal) = row.split_at(TAG_BYTES);
         let secrets = RowSecrets::derive(&[1; 64], &SID, 0);
-        assert_eq!(secrets.tag(), tag);
+        assert_eq!(secrets.name(), tag);
         let mut out = b"before".to_vec();
         assert!(secrets.open_onto(&SID, seal, None, &mut out));
         assert_eq!(out, b"beforefour columns");
@@ -169,7 +190,7 @@ mod tests {
             RowSecrets::derive(&[2; 64], &SID, 0),
             RowSecrets::derive(&[1; 64], &Sid([6; 32]), 0),
         ] {
-            assert_ne!(other.tag(), tag);
+            assert_ne!(other.name(), tag);
             assert!(!other.open_onto(&SID, seal, None, &mut out));
         }
         assert!(!secrets.open_onto(&Sid([6; 32]), seal, None, &mut out));
@@ -209,8 +230,8 @@ mod tests {
     #[test]
     fn frames_of_rows_stay_within_the_limit() {
         for bytes in [0, 1, 64, 80, 81, 1_000, 100_000, crate::Limits::PAYLOAD_BYTES_CEILING] {
-            for layered in [false, true] {
-                let layout = RowLayout::new(bytes, layered);
+            for (tag_bytes, layered) in [(32, false), (32, true), (10, false), (5, true)] {
+                let layout = RowLayout::new(tag_bytes, bytes, layered);
                 let frame = layout.rows_per_frame() * layout.row_bytes();
                 assert!(layout.rows_per_frame() >= 1 && frame <= ROWS_BYTES_PER_FRAME, "{bytes}");
             }

@@ -58,10 +58,10 @@ pub(crate) use receiver::{Receiver, receiver};
 pub(crate) use sender::{Sender, sender};
 
 use super::points::{POINT_BYTES, POINTS_PER_FRAME};
-use super::tags::tag_bytes;
 use crate::frame::HEADER_BYTES;
 use crate::machine::{FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, STEP_DONE, STEP_FINISH, StepPlan};
 use crate::session::{SessionSpec, WireCost};
+use crate::tags::tag_bytes;
 
 /// Masked points of the receiver.
 pub(crate) const STEP_MASKED: u8 = 1;

@@ -52,11 +52,11 @@ mod party;
 pub(crate) use party::{Mutual, keys_of, multiply_peer, party};
 
 use super::points::{POINT_BYTES, POINTS_PER_FRAME};
-use super::tags::tag_bytes;
 use crate::frame::HEADER_BYTES;
 use crate::machine::{FINISH_ACKNOWLEDGING_BYTES, STEP_FINISH, StepPlan};
 use crate::role::Role;
 use crate::session::{SessionSpec, WireCost};
+use crate::tags::tag_bytes;
 
 /// Masked points of either side.
 pub(crate) const STEP_MASKED: u8 = 1;

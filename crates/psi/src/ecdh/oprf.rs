@@ -117,9 +117,10 @@ use symbolon_primitives::oprf::PROOF_BYTES;
 
 use super::points::{POINT_BYTES, POINTS_PER_FRAME};
 use crate::frame::HEADER_BYTES;
-use crate::machine::{FINISH_ACKNOWLEDGING_BYTES, FINISH_BYTES, STEP_CHECK, STEP_DONE, STEP_FINISH, StepPlan};
+use crate::machine::StepPlan;
 use crate::payload::RowLayout;
-use crate::release::{COMMITMENT_BYTES, RELEASE_KEY_BYTES};
+use crate::release::COMMITMENT_BYTES;
+use crate::rows::{plan_receiver, plan_sender};
 use crate::session::{SessionSpec, WireCost};
 
 /// The sender's public key.
@@ -128,12 +129,6 @@ pub(crate) const STEP_KEY: u8 = 1;
 pub(crate) const STEP_BLINDED: u8 = 2;
 /// Evaluated points of the sender, with a proof.
 pub(crate) const STEP_EVALUATED: u8 = 3;
-/// Tags and payload of the sender.
-pub(crate) const STEP_ROWS: u8 = 4;
-/// What the receiver says about the number of matches.
-pub(crate) const STEP_REPORT: u8 = 5;
-/// The key of the payload, or its refusal.
-pub(crate) const STEP_RELEASE: u8 = 6;
 
 /// Computes the exact bytes of a run.
 #[must_use]
@@ -157,31 +152,17 @@ pub fn wire_cost(spec: &SessionSpec) -> WireCost {
 }
 
 fn from_sender(spec: &SessionSpec) -> Vec<StepPlan> {
-    let layout = RowLayout::of(spec);
     let commitment = if spec.release.is_some() { COMMITMENT_BYTES } else { 0 };
     let mut plan = vec![
         StepPlan::single(STEP_KEY, POINT_BYTES + commitment),
         StepPlan::new(STEP_EVALUATED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES).with_extra(PROOF_BYTES),
-        StepPlan::new(STEP_ROWS, spec.rows_sender, layout.rows_per_frame(), layout.row_bytes()),
     ];
-    if spec.release.is_some() {
-        plan.push(StepPlan::single(STEP_CHECK, FINISH_ACKNOWLEDGING_BYTES));
-        plan.push(StepPlan::single(STEP_RELEASE, 1 + RELEASE_KEY_BYTES));
-    }
-    plan.push(StepPlan::single(STEP_FINISH, FINISH_ACKNOWLEDGING_BYTES));
+    plan_sender(spec, &mut plan);
     plan
 }
 
 fn from_receiver(spec: &SessionSpec) -> Vec<StepPlan> {
-    vec![
-        StepPlan::new(STEP_BLINDED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES),
-        spec.release
-            .map_or(StepPlan::single(STEP_DONE, 0), |release| StepPlan::single(STEP_REPORT, release.report.bytes())),
-        StepPlan::single(STEP_FINISH, FINISH_BYTES),
-    ]
-}
-
-/// The first eight bytes of a tag as a number that sorts like the tag.
-fn tag_prefix(tag: &[u8]) -> u64 {
-    tag.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    let mut plan = vec![StepPlan::new(STEP_BLINDED, spec.rows_receiver, POINTS_PER_FRAME, POINT_BYTES)];
+    plan_receiver(spec, &mut plan);
+    plan
 }

@@ -7,6 +7,7 @@ use symbolon_primitives::prg::Prg;
 
 use crate::frame::Frame;
 use crate::items::{EncodedItems, ItemEncoder, ItemSet};
+use crate::shuffle::shuffle;
 
 /// Points in every frame but the last of a step.
 pub(crate) const POINTS_PER_FRAME: usize = 4_096;
@@ -66,26 +67,6 @@ impl Order {
     }
 }
 
-/// Brings `values` into a uniformly random order.
-pub(crate) fn shuffle<T>(rng: &mut Prg, values: &mut [T]) {
-    for last in (1..values.len()).rev() {
-        let other = below(rng, last as u64 + 1);
-        values.swap(last, usize::try_from(other).expect("at most the position it was drawn below"));
-    }
-}
-
-/// A uniform number below `bound`: the high half of a product, drawn again in the biased corner.
-fn below(rng: &mut Prg, bound: u64) -> u64 {
-    loop {
-        let product = u128::from(rng.next_u64()) * u128::from(bound);
-        #[expect(clippy::cast_possible_truncation, reason = "the low half decides about the corner")]
-        let low = product as u64;
-        if low >= bound.wrapping_neg() % bound {
-            return u64::try_from(product >> 64).expect("the high half of 128 bits has 64");
-        }
-    }
-}
-
 /// The blinding scalars of a chunk. They are drawn anew when the chunk comes back instead of being kept.
 pub(crate) fn blinds(prg: &Prg, chunk: u32, count: usize) -> Vec<SecretScalar> {
     let mut rng = prg.fork(Label::Blinds, u64::from(chunk));
@@ -107,26 +88,5 @@ mod tests {
         assert_eq!(keys, (0..900).collect::<Vec<_>>());
         assert_eq!(order(1).slots, order(1).slots);
         assert_ne!(order(1).slots, order(2).slots);
-    }
-
-    #[test]
-    fn shuffling_three_is_uniform() {
-        let mut rng = Prg::new(Secret::new([3; 32]));
-        let mut counts = std::collections::BTreeMap::new();
-        for _ in 0..6_000 {
-            let mut values = [0, 1, 2];
-            shuffle(&mut rng, &mut values);
-            *counts.entry(values).or_insert(0_u32) += 1;
-        }
-        assert_eq!(counts.len(), 6);
-        assert!(counts.values().all(|count| (850..1_150).contains(count)), "{counts:?}");
-    }
-
-    #[test]
-    fn a_bounded_draw_stays_below() {
-        let mut rng = Prg::new(Secret::new([4; 32]));
-        for bound in [1, 2, 3, 1 << 20, u64::MAX] {
-            assert!((0..100).all(|_| below(&mut rng, bound) < bound));
-        }
     }
 }

@@ -11,7 +11,6 @@ use super::{STEP_MASKED, STEP_REMASKED, STEP_TAGS};
 use crate::ecdh::distinct::DistinctPoints;
 use crate::ecdh::mutual::multiply_peer;
 use crate::ecdh::points::{Order, POINTS_PER_FRAME, points};
-use crate::ecdh::tags::{ShortTag, Tagger, tag_bytes};
 use crate::error::{Environment, Error, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::items::{ItemEncoder, ItemSet};
@@ -20,6 +19,7 @@ use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, Stat
 use crate::party::{ChecksPassed, Outcome, Output};
 use crate::role::Role;
 use crate::session::SessionSpec;
+use crate::tags::{ShortTag, Tagger, tag_bytes};
 
 /// Makes the receiver of a run.
 pub(crate) fn receiver(

@@ -11,8 +11,7 @@ use symbolon_primitives::secret::Seed;
 use super::{STEP_MASKED, STEP_REMASKED, STEP_TAGS};
 use crate::ecdh::distinct::DistinctPoints;
 use crate::ecdh::mutual::multiply_peer;
-use crate::ecdh::points::{POINTS_PER_FRAME, points, shuffle};
-use crate::ecdh::tags::{ShortTag, Tagger, tag_bytes};
+use crate::ecdh::points::{POINTS_PER_FRAME, points};
 use crate::error::{Environment, Error};
 use crate::items::{ItemEncoder, ItemSet};
 use crate::limits::Limits;
@@ -20,6 +19,8 @@ use crate::machine::{Driven, Link, Plans, Progress, STEP_DONE, STEP_FINISH, Stat
 use crate::party::{Outcome, Output};
 use crate::role::Role;
 use crate::session::SessionSpec;
+use crate::shuffle::shuffle;
+use crate::tags::{ShortTag, Tagger, tag_bytes};
 
 /// Makes the sender of a run.
 pub(crate) fn sender(spec: SessionSpec, keys: ItemSet, seed: Seed, limits: &Limits) -> Result<Driven<Sender>, Error> {

@@ -11,7 +11,6 @@ use symbolon_primitives::secret::Seed;
 use super::{STEP_MASKED, STEP_RETURNED};
 use crate::ecdh::distinct::DistinctPoints;
 use crate::ecdh::points::{Order, POINTS_PER_FRAME, points};
-use crate::ecdh::tags::{ShortTag, Tagger, tag_bytes};
 use crate::error::{Environment, Error, Misuse, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::items::{ItemEncoder, ItemSet, SenderInput};
@@ -20,6 +19,7 @@ use crate::machine::{Driven, Link, Plans, Progress, STEP_FINISH, State, Turn};
 use crate::party::{ChecksPassed, Outcome, Output};
 use crate::role::Role;
 use crate::session::SessionSpec;
+use crate::tags::{ShortTag, Tagger, tag_bytes};
 
 /// Takes the keys out of a sender's input, for protocols that compare keys only.
 pub(crate) fn keys_of(spec: &SessionSpec, mut input: SenderInput) -> Result<ItemSet, Error> {

@@ -1,4 +1,4 @@
-//! Short tags of doubly masked points, and looking tags up.
+//! Tags: how long short ones are, short tags of doubly masked points, and looking tags up.
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -59,6 +59,14 @@ impl Tagger {
     pub(crate) fn write(&self, tags: &[ShortTag]) -> Vec<u8> {
         tags.iter().flat_map(|tag| tag.to_be_bytes().into_iter().skip(16 - self.bytes)).collect()
     }
+}
+
+/// The first eight bytes of a tag as a number that sorts like the tag; a shorter tag is followed by zeros.
+pub(crate) fn tag_prefix(tag: &[u8]) -> u64 {
+    let mut bytes = [0; 8];
+    let length = tag.len().min(8);
+    bytes[..length].copy_from_slice(&tag[..length]);
+    u64::from_be_bytes(bytes)
 }
 
 /// For values in ascending order: where those with a given beginning lie.
