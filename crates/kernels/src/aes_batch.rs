@@ -1,0 +1,141 @@
+//! AES-128 on many blocks: levels of a GGM tree, streams in counter mode, and streams of many keys folded into two.
+//!
+//! # What it computes
+//! A block is a `u128` in little-endian order of bytes.
+//! * [`ggm_level`]: the two children of every node of a level, child b of p being AES_{k_b}(p) ⊕ p
+//!   (Matyas-Meyer-Oseas with two keys that are fixed for one job).
+//! * [`ctr_fill`]: the stream of one key.
+//! * [`StreamKeys::fold`]: of up to 256 keys the sum of their streams, and the sum of each stream times the number
+//!   of its key as an element of GF(2^8), without ever holding more than a few streams.
+//!
+//! # Backends
+//! * `avx512`: VAES, 16 or more blocks in flight in 64-byte vectors.
+//! * `avx2`: AES-NI, eight blocks in flight.
+//! * Portable: the `aes` crate. It defines the results.
+//!
+//! # Security
+//! Time and addresses depend on the numbers of blocks and keys only: AES instructions take the same time for all keys
+//! and blocks, the `aes` crate uses them or bit slices, and which stream enters which sum is public.
+//! [`GgmKeys`] and [`StreamKeys`] are wiped when dropped and never printed. In the ideal-cipher model the map from a
+//! node to its children with two fixed random keys is a length-doubling generator whose outputs look independent as
+//! long as the number of nodes stays far below 2^64; the keys must be public randomness that is drawn for one job and
+//! was unknown when roots were chosen, as a hash of the session's salt is.
+//!
+//! # References
+//! * [FIPS 197](https://doi.org/10.6028/NIST.FIPS.197-upd1), [SP 800-38A](https://doi.org/10.6028/NIST.SP.800-38A)
+//! * Guo, Katz, Wang, Yu, [Efficient and Secure Multiparty Computation from Fixed-Key Block
+//!   Ciphers](https://eprint.iacr.org/2019/074)
+//! * Roy, [SoftSpokenOT](https://eprint.iacr.org/2022/192), section 5 for the folding of streams
+
+use std::fmt;
+
+use crate::cpu::Backend;
+
+mod portable;
+
+/// Bytes of an AES-128 key.
+pub const KEY_BYTES: usize = 16;
+
+/// Streams that [`StreamKeys`] folds at most.
+pub const STREAMS_MAX: usize = 256;
+
+/// The two keys of the trees of one job; wiped when dropped.
+pub struct GgmKeys(GgmInner);
+
+enum GgmInner {
+    Portable(Box<[portable::Key; 2]>),
+}
+
+impl GgmKeys {
+    /// Prepares the key of left children and that of right ones.
+    #[must_use]
+    pub fn new(left: [u8; KEY_BYTES], right: [u8; KEY_BYTES]) -> Self {
+        Self::new_on(Backend::best(), left, right)
+    }
+
+    fn new_on(backend: Backend, left: [u8; KEY_BYTES], right: [u8; KEY_BYTES]) -> Self {
+        match backend {
+            Backend::Portable => Self(GgmInner::Portable(Box::new([left, right].map(|key| portable::Key::new(&key))))),
+        }
+    }
+}
+
+impl fmt::Debug for GgmKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GgmKeys(..)")
+    }
+}
+
+/// Writes the two children of `parents[i]` to `children[2·i]` and `children[2·i + 1]`: AES_{k_b}(p) ⊕ p.
+///
+/// # Panics
+/// When there are not twice as many children as parents.
+pub fn ggm_level(keys: &GgmKeys, parents: &[u128], children: &mut [u128]) {
+    assert!(children.len().is_multiple_of(2) && children.len() / 2 == parents.len(), "two children for each parent");
+    match &keys.0 {
+        GgmInner::Portable(keys) => portable::ggm_level(keys, parents, children),
+    }
+}
+
+/// Writes the stream of `key` in counter mode: block i is AES_key(`first_block` + i mod 2^128), the last one cut to
+/// what is left of `out`.
+pub fn ctr_fill(key: &[u8; KEY_BYTES], first_block: u128, out: &mut [u8]) {
+    ctr_fill_on(Backend::best(), key, first_block, out);
+}
+
+fn ctr_fill_on(backend: Backend, key: &[u8; KEY_BYTES], first_block: u128, out: &mut [u8]) {
+    match backend {
+        Backend::Portable => portable::ctr_fill(&portable::Key::new(key), first_block, out),
+    }
+}
+
+/// Keys of many streams, wiped when dropped.
+pub struct StreamKeys(StreamInner);
+
+enum StreamInner {
+    Portable(Vec<portable::Key>),
+}
+
+impl StreamKeys {
+    /// Prepares one stream for each seed, whose bytes in little-endian order are the key.
+    ///
+    /// # Panics
+    /// When the number of seeds is not a power of two from 4 to 256.
+    #[must_use]
+    pub fn new(seeds: &[u128]) -> Self {
+        Self::new_on(Backend::best(), seeds)
+    }
+
+    fn new_on(backend: Backend, seeds: &[u128]) -> Self {
+        let count = seeds.len();
+        assert!(count.is_power_of_two() && (4..=STREAMS_MAX).contains(&count), "a power of two of streams");
+        match backend {
+            Backend::Portable => {
+                Self(StreamInner::Portable(seeds.iter().map(|seed| portable::Key::new(&seed.to_le_bytes())).collect()))
+            }
+        }
+    }
+
+    /// With s_x the stream of seed x from block `first_block` on, as [`ctr_fill`] gives it, writes ⊕ s_x to `sum` and
+    /// ⊕ x·s_x to `weighted`, where x and each byte of a stream are elements of GF(2^8) modulo 0x11B.
+    ///
+    /// Stream 0 has no part in `weighted`, so whoever does not know its seed may give any other.
+    ///
+    /// # Panics
+    /// When the lengths differ.
+    pub fn fold(&self, first_block: u128, sum: &mut [u8], weighted: &mut [u8]) {
+        assert_eq!(sum.len(), weighted.len(), "two sums of one length");
+        match &self.0 {
+            StreamInner::Portable(keys) => portable::fold(keys, first_block, sum, weighted),
+        }
+    }
+}
+
+impl fmt::Debug for StreamKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StreamKeys(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

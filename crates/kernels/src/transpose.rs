@@ -1,0 +1,48 @@
+//! Transposition of bit and byte matrices of few rows and many columns.
+//!
+//! # What it computes
+//! [`bits`] turns 128 rows of bits into one `u128` a column, as OT extension needs; [`bytes`] turns 32 rows of bytes
+//! into 32 bytes a column, as vector OLE over a small field does.
+//!
+//! # Backends
+//! * On every x86-64 CPU: tiles of 16 by 16 bytes in SSE2 vectors, which that architecture always has; bits leave
+//!   them by the sign mask of bytes.
+//! * Portable: one bit or byte at a time.
+//!
+//! # Security
+//! Time and addresses depend on the sizes only.
+
+mod portable;
+
+/// Rows of [`bits`].
+pub const BIT_ROWS: usize = 128;
+
+/// Rows of [`bytes`].
+pub const BYTE_ROWS: usize = 32;
+
+/// Writes column j of a matrix of 128 rows of bits to `out[j]`: bit i of it is bit j of row i. Row i is the i-th of
+/// 128 equal parts of `rows`; its bit j is bit j mod 8 of its byte j / 8.
+///
+/// # Panics
+/// When 128 does not divide the bytes of `rows`, or a row has fewer bits than there are columns in `out`.
+pub fn bits(rows: &[u8], out: &mut [u128]) {
+    assert!(rows.len().is_multiple_of(BIT_ROWS), "128 rows of bits of one length");
+    let row_bytes = rows.len() / BIT_ROWS;
+    assert!(out.len().div_ceil(8) <= row_bytes, "a bit of each row for each column");
+    portable::bits(rows, row_bytes, 0, out);
+}
+
+/// Writes column j of a matrix of 32 rows of bytes to `out[j]`: byte i of it, in little-endian order over both
+/// blocks, is byte j of row i. Row i is the i-th of 32 equal parts of `rows`.
+///
+/// # Panics
+/// When 32 does not divide the bytes of `rows`, or a row has fewer bytes than there are columns in `out`.
+pub fn bytes(rows: &[u8], out: &mut [[u128; 2]]) {
+    assert!(rows.len().is_multiple_of(BYTE_ROWS), "32 rows of bytes of one length");
+    let row_bytes = rows.len() / BYTE_ROWS;
+    assert!(out.len() <= row_bytes, "a byte of each row for each column");
+    portable::bytes(rows, row_bytes, 0, out);
+}
+
+#[cfg(test)]
+mod tests;
