@@ -15,7 +15,7 @@ struct Rung {
 
 const RUNTIMES: [&str; 4] = ["tokio", "tonic", "arrow", "sqlx"];
 
-const LADDER: [Rung; 8] = [
+const LADDER: [Rung; 9] = [
     Rung {
         package: "symbolon-kernels",
         may_import: &[],
@@ -23,7 +23,16 @@ const LADDER: [Rung; 8] = [
         must_not_reach: &["tokio", "tonic", "arrow", "sqlx", "rayon", "aes-gcm", "sha2"],
     },
     Rung { package: "symbolon-primitives", may_import: &["symbolon-kernels"], must_not_reach: &RUNTIMES },
-    Rung { package: "symbolon-psi", may_import: &["symbolon-primitives"], must_not_reach: &RUNTIMES },
+    Rung {
+        package: "symbolon-oblivious",
+        may_import: &["symbolon-primitives", "symbolon-kernels"],
+        must_not_reach: &RUNTIMES,
+    },
+    Rung {
+        package: "symbolon-psi",
+        may_import: &["symbolon-oblivious", "symbolon-primitives"],
+        must_not_reach: &RUNTIMES,
+    },
     Rung {
         package: "symbolon-policy",
         may_import: &["symbolon-primitives"],

@@ -103,6 +103,22 @@ pub enum Label {
     InputMark,
     /// The commitment to an input a node declares.
     InputCommitment,
+    /// Shares made by one hand in tests.
+    IdealVole,
+    /// Hashing of a point to the group in the base oblivious transfers.
+    OtPoint,
+    /// Keys of the base oblivious transfers.
+    OtKey,
+    /// Keys of extended oblivious transfers.
+    OtExtension,
+    /// Streams of the matrix of an oblivious transfer extension and of a noisy correlation.
+    VoleColumns,
+    /// The two keys of puncturable trees.
+    VoleTree,
+    /// The code that compresses noise.
+    VoleCode,
+    /// Noise and roots of trees in a silent correlation.
+    VoleNoise,
 }
 
 impl Label {
@@ -149,6 +165,14 @@ impl Label {
         Self::InputSecret,
         Self::InputMark,
         Self::InputCommitment,
+        Self::IdealVole,
+        Self::OtPoint,
+        Self::OtKey,
+        Self::OtExtension,
+        Self::VoleColumns,
+        Self::VoleTree,
+        Self::VoleCode,
+        Self::VoleNoise,
     ];
 
     /// The label as text.
@@ -196,6 +220,14 @@ impl Label {
             Self::InputSecret => "symbolon-v1/input/secret",
             Self::InputMark => "symbolon-v1/input/mark",
             Self::InputCommitment => "symbolon-v1/input/commitment",
+            Self::IdealVole => "symbolon-v1/test/ideal-vole",
+            Self::OtPoint => "symbolon-v1/ot/pt",
+            Self::OtKey => "symbolon-v1/ot/key",
+            Self::OtExtension => "symbolon-v1/ot/extension",
+            Self::VoleColumns => "symbolon-v1/vole/columns",
+            Self::VoleTree => "symbolon-v1/vole/tree",
+            Self::VoleCode => "symbolon-v1/vole/code",
+            Self::VoleNoise => "symbolon-v1/prg/vole-noise",
         }
     }
 

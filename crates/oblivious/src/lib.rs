@@ -1,0 +1,20 @@
+//! Correlations between two parties who do not trust each other: oblivious transfer, vector oblivious linear
+//! evaluation and oblivious key-value stores.
+//!
+//! Nothing here does I/O. Each protocol is a run of states whose methods take `self` and typed messages whose length
+//! follows from public parameters; randomness comes in as an argument, so a run can be repeated byte for byte.
+//!
+//! * [`vole`]: the shares of a vector oblivious linear evaluation over GF(2^128).
+//!
+//! # Known gaps
+//! * All protocols here are for parties that follow them. What a deviating party could gain is said where each is
+//!   described.
+
+pub mod block;
+pub mod error;
+#[cfg(any(test, feature = "test-util"))]
+pub mod ideal;
+pub mod vole;
+
+pub use block::{Block, Delta};
+pub use error::Error;
