@@ -13,6 +13,7 @@
 #![expect(unsafe_code, reason = "vector instructions need a check of the CPU that the compiler cannot make")]
 
 pub mod aes_batch;
+pub mod band;
 pub mod blake3_many;
 pub mod clmul128;
 pub mod cpu;
