@@ -3,6 +3,8 @@
 //! The receiver holds U and V, the sender B and Δ; neither learns anything about what the other holds. Whoever knows
 //! U can choose what it masks; the sender can move its share along by Δ times a public difference.
 
+pub mod back_end;
+
 use std::fmt;
 
 use zeroize::Zeroize;

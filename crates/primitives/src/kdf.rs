@@ -37,6 +37,20 @@ pub enum Label {
     A1ReleaseRow,
     /// Hashing of an item to the group in the protocols that mask by one scalar.
     Mask,
+    /// The identifier of a key in the joins over a vector OLE.
+    Rr22Item,
+    /// The sender's salt in them.
+    Rr22Salt,
+    /// Row and value of a key in the receiver's store.
+    Rr22Store,
+    /// The receiver's choice of rows.
+    Rr22StoreSeed,
+    /// The set-up of the correlation.
+    Rr22SetUp,
+    /// The output of a key, and its first tag.
+    Rr22Output,
+    /// Further tags, and payload keys.
+    Rr22Row,
     /// Tags of the mutual join.
     A2Tag,
     /// Tags of the cardinality protocol.
@@ -132,6 +146,13 @@ impl Label {
         Self::A1ReleaseCommitment,
         Self::A1ReleaseRow,
         Self::Mask,
+        Self::Rr22Item,
+        Self::Rr22Salt,
+        Self::Rr22Store,
+        Self::Rr22StoreSeed,
+        Self::Rr22SetUp,
+        Self::Rr22Output,
+        Self::Rr22Row,
         Self::A2Tag,
         Self::A3Tag,
         Self::Finish,
@@ -187,6 +208,13 @@ impl Label {
             Self::A1ReleaseCommitment => "symbolon-v1/a1/release-commitment",
             Self::A1ReleaseRow => "symbolon-v1/a1/release-row",
             Self::Mask => "symbolon-v1/mask/hash-to-group",
+            Self::Rr22Item => "symbolon-v1/rr22/item",
+            Self::Rr22Salt => "symbolon-v1/rr22/salt",
+            Self::Rr22Store => "symbolon-v1/rr22/store",
+            Self::Rr22StoreSeed => "symbolon-v1/rr22/store-seed",
+            Self::Rr22SetUp => "symbolon-v1/rr22/set-up",
+            Self::Rr22Output => "symbolon-v1/rr22/output",
+            Self::Rr22Row => "symbolon-v1/rr22/row",
             Self::A2Tag => "symbolon-v1/a2/tag",
             Self::A3Tag => "symbolon-v1/a3/tag",
             Self::Finish => "symbolon-v1/finish",
