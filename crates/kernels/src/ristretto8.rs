@@ -203,6 +203,22 @@ impl Points {
         })
     }
 
+    /// The sums of the elements in the same places, or with `minus` what is left when those of `other` are taken away.
+    ///
+    /// # Panics
+    /// When `other` has another length.
+    #[must_use]
+    pub fn combine(&self, other: &Self, minus: bool) -> Self {
+        assert_eq!(other.len(), self.len(), "one element of the other for each");
+        Self(match (&self.0, &other.0) {
+            (Inner::Portable(points), Inner::Portable(other)) => Inner::Portable(points.combine(other, minus)),
+            #[cfg(target_arch = "x86_64")]
+            (Inner::Avx512(points), Inner::Avx512(other)) => Inner::Avx512(points.combine(other, minus)),
+            #[cfg(target_arch = "x86_64")]
+            _ => unreachable!("the backend does not change while a program runs"),
+        })
+    }
+
     /// The encoding of Σ c_i·P_(`first` + i) over all coefficients c_i. Variable time: for public coefficients and
     /// elements.
     ///

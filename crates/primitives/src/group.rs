@@ -20,6 +20,10 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::Error;
 use crate::secret::Secret;
 
+mod elements;
+
+pub use elements::Elements;
+
 /// Bytes of an encoded element.
 pub const ELEMENT_BYTES: usize = 32;
 

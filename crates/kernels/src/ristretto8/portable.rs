@@ -44,6 +44,11 @@ impl Points {
         Self(positions.iter().map(|position| self.0[*position]).collect())
     }
 
+    pub(super) fn combine(&self, other: &Self, minus: bool) -> Self {
+        let one = |(left, right): (&RistrettoPoint, &RistrettoPoint)| if minus { left - right } else { left + right };
+        Self(self.0.iter().zip(&other.0).map(one).collect())
+    }
+
     pub(super) fn vartime_sum(&self, first: usize, coefficients: &[Scalar]) -> [u8; ELEMENT_BYTES] {
         let points = &self.0[first..first + coefficients.len()];
         RistrettoPoint::vartime_multiscalar_mul(coefficients, points).compress().to_bytes()

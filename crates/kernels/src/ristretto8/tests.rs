@@ -325,6 +325,27 @@ fn sums_with_edge_scalars_and_repeated_points_agree() {
 }
 
 #[test]
+fn sums_and_differences_agree_and_undo_each_other() {
+    for count in [0, 1, 7, 8, 9, 300] {
+        let (left, right) = (noise::<64>(31, count), noise::<64>(32, count));
+        let expected = |minus| {
+            encoded(
+                &Points::map_on(Backend::Portable, &left).combine(&Points::map_on(Backend::Portable, &right), minus),
+            )
+        };
+        for backend in backends() {
+            let (left, right) = (Points::map_on(backend, &left), Points::map_on(backend, &right));
+            let sum = left.combine(&right, false);
+            assert_eq!(encoded(&sum), expected(false));
+            assert_eq!(encoded(&left.combine(&right, true)), expected(true));
+            assert_eq!(encoded(&sum.combine(&right, true)), encoded(&left));
+            assert_eq!(encoded(&left.combine(&left, true)), vec![[0; ELEMENT_BYTES]; count]);
+            assert_eq!(multiplied(&sum, &Scalar::ONE), encoded(&sum));
+        }
+    }
+}
+
+#[test]
 fn joined_and_gathered_points_are_those_of_the_parts() {
     let uniform = noise(24, 83);
     for backend in backends() {

@@ -105,6 +105,13 @@ impl Points {
         Self { groups, len: positions.len(), cpu: self.cpu }
     }
 
+    pub(super) fn combine(&self, other: &Self, minus: bool) -> Self {
+        let Avx512(()) = self.cpu;
+        // SAFETY: `self.cpu` exists, so the CPU has the instructions.
+        let groups = unsafe { combine(&self.groups, &other.groups, minus) };
+        Self { groups, len: self.len, cpu: self.cpu }
+    }
+
     pub(super) fn vartime_sum(&self, first: usize, coefficients: &[Scalar]) -> [u8; ELEMENT_BYTES] {
         let Avx512(()) = self.cpu;
         // SAFETY: `self.cpu` exists, so the CPU has the instructions.
@@ -162,6 +169,17 @@ avx512! {
                 write_words(words, out);
             }
         }
+    }
+}
+
+avx512! {
+    fn combine(groups: &[Extended], others: &[Extended], minus: bool) -> Vec<Extended> {
+        let lanes = if minus { u8::MAX } else { 0 };
+        let mut combined = Vec::with_capacity(groups.len());
+        for (group, other) in groups.iter().zip(others) {
+            combined.push(group.add(other.cached(), lanes).to_extended());
+        }
+        combined
     }
 }
 
