@@ -29,9 +29,15 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 use crate::cpu::Backend;
+#[cfg(target_arch = "x86_64")]
+use crate::cpu::{Avx2, Avx512};
 
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 /// Bytes of an AES-128 key.
 pub const KEY_BYTES: usize = 16;
@@ -44,6 +50,10 @@ pub struct GgmKeys(GgmInner);
 
 enum GgmInner {
     Portable(Box<[portable::Key; 2]>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2, Box<[x86_64::RoundKeys; 2]>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512, Box<[x86_64::RoundKeys; 2]>),
 }
 
 impl GgmKeys {
@@ -54,9 +64,16 @@ impl GgmKeys {
     }
 
     fn new_on(backend: Backend, left: [u8; KEY_BYTES], right: [u8; KEY_BYTES]) -> Self {
-        match backend {
-            Backend::Portable => Self(GgmInner::Portable(Box::new([left, right].map(|key| portable::Key::new(&key))))),
-        }
+        let keys = [left, right];
+        Self(match backend {
+            Backend::Portable => GgmInner::Portable(Box::new(keys.map(|key| portable::Key::new(&key)))),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2(cpu) => GgmInner::Avx2(cpu, Box::new(keys.map(|key| x86_64::RoundKeys::new(cpu, &key)))),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512(cpu) => {
+                GgmInner::Avx512(cpu, Box::new(keys.map(|key| x86_64::RoundKeys::new(cpu.avx2(), &key))))
+            }
+        })
     }
 }
 
@@ -74,6 +91,10 @@ pub fn ggm_level(keys: &GgmKeys, parents: &[u128], children: &mut [u128]) {
     assert!(children.len().is_multiple_of(2) && children.len() / 2 == parents.len(), "two children for each parent");
     match &keys.0 {
         GgmInner::Portable(keys) => portable::ggm_level(keys, parents, children),
+        #[cfg(target_arch = "x86_64")]
+        GgmInner::Avx2(cpu, keys) => x86_64::avx2::ggm_level(*cpu, keys, parents, children),
+        #[cfg(target_arch = "x86_64")]
+        GgmInner::Avx512(cpu, keys) => x86_64::avx512::ggm_level(*cpu, keys, parents, children),
     }
 }
 
@@ -84,9 +105,28 @@ pub fn ctr_fill(key: &[u8; KEY_BYTES], first_block: u128, out: &mut [u8]) {
 }
 
 fn ctr_fill_on(backend: Backend, key: &[u8; KEY_BYTES], first_block: u128, out: &mut [u8]) {
+    let head = before_wrap(first_block, out.len());
+    let (out, rest) = out.split_at_mut(head);
     match backend {
         Backend::Portable => portable::ctr_fill(&portable::Key::new(key), first_block, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(cpu) => {
+            x86_64::avx2::ctr_fill(cpu, &x86_64::RoundKeys::new(cpu, key), first_block, out);
+        }
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => {
+            x86_64::avx512::ctr_fill(cpu, &x86_64::RoundKeys::new(cpu.avx2(), key), first_block, out);
+        }
     }
+    if !rest.is_empty() {
+        ctr_fill_on(backend, key, first_block.wrapping_add((head / KEY_BYTES) as u128), rest);
+    }
+}
+
+/// How many of `bytes` come before the lower half of the counter wraps, which vectors do not carry over.
+fn before_wrap(first_block: u128, bytes: usize) -> usize {
+    let blocks = (1 << 64) - first_block % (1 << 64);
+    usize::try_from(blocks * KEY_BYTES as u128).map_or(bytes, |before| before.min(bytes))
 }
 
 /// Keys of many streams, wiped when dropped.
@@ -94,6 +134,10 @@ pub struct StreamKeys(StreamInner);
 
 enum StreamInner {
     Portable(Vec<portable::Key>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2, Vec<x86_64::RoundKeys>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512, Vec<x86_64::RoundKeys>),
 }
 
 impl StreamKeys {
@@ -109,11 +153,16 @@ impl StreamKeys {
     fn new_on(backend: Backend, seeds: &[u128]) -> Self {
         let count = seeds.len();
         assert!(count.is_power_of_two() && (4..=STREAMS_MAX).contains(&count), "a power of two of streams");
-        match backend {
-            Backend::Portable => {
-                Self(StreamInner::Portable(seeds.iter().map(|seed| portable::Key::new(&seed.to_le_bytes())).collect()))
+        let keys = seeds.iter().map(|seed| Zeroizing::new(seed.to_le_bytes()));
+        Self(match backend {
+            Backend::Portable => StreamInner::Portable(keys.map(|key| portable::Key::new(&key)).collect()),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx2(cpu) => StreamInner::Avx2(cpu, keys.map(|key| x86_64::RoundKeys::new(cpu, &key)).collect()),
+            #[cfg(target_arch = "x86_64")]
+            Backend::Avx512(cpu) => {
+                StreamInner::Avx512(cpu, keys.map(|key| x86_64::RoundKeys::new(cpu.avx2(), &key)).collect())
             }
-        }
+        })
     }
 
     /// With s_x the stream of seed x from block `first_block` on, as [`ctr_fill`] gives it, writes ⊕ s_x to `sum` and
@@ -125,8 +174,17 @@ impl StreamKeys {
     /// When the lengths differ.
     pub fn fold(&self, first_block: u128, sum: &mut [u8], weighted: &mut [u8]) {
         assert_eq!(sum.len(), weighted.len(), "two sums of one length");
+        let head = before_wrap(first_block, sum.len());
+        let ((sum, rest_of_sum), (weighted, rest)) = (sum.split_at_mut(head), weighted.split_at_mut(head));
         match &self.0 {
             StreamInner::Portable(keys) => portable::fold(keys, first_block, sum, weighted),
+            #[cfg(target_arch = "x86_64")]
+            StreamInner::Avx2(cpu, keys) => x86_64::avx2::fold(*cpu, keys, first_block, sum, weighted),
+            #[cfg(target_arch = "x86_64")]
+            StreamInner::Avx512(cpu, keys) => x86_64::avx512::fold(*cpu, keys, first_block, sum, weighted),
+        }
+        if !rest.is_empty() {
+            self.fold(first_block.wrapping_add((head / KEY_BYTES) as u128), rest_of_sum, rest);
         }
     }
 }

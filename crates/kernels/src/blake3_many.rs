@@ -23,6 +23,8 @@
 use crate::cpu::Backend;
 
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
@@ -138,6 +140,10 @@ fn keyed_on<const N: usize>(backend: Backend, key: &[u8; KEY_BYTES], inputs: &In
     assert_eq!(out.len(), inputs.len(), "one hash for each input");
     match backend {
         Backend::Portable => portable::keyed(key, inputs, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(cpu) => x86_64::avx2::keyed(cpu, key, inputs, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::avx512::keyed(cpu, key, inputs, out),
     }
 }
 
@@ -145,6 +151,10 @@ fn keyed_blocks_on(backend: Backend, key: &[u8; KEY_BYTES], inputs: &Inputs<'_>,
     assert_eq!(out.len(), inputs.len(), "one block for each input");
     match backend {
         Backend::Portable => portable::keyed_blocks(key, inputs, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(cpu) => x86_64::avx2::keyed_blocks(cpu, key, inputs, out),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::avx512::keyed_blocks(cpu, key, inputs, out),
     }
 }
 

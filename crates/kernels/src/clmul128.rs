@@ -21,6 +21,8 @@
 use crate::cpu::Backend;
 
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 /// The product of `a` and `b`.
 #[must_use]
@@ -36,6 +38,10 @@ pub fn mul_by(factor: u128, xs: &mut [u128]) {
 fn mul_by_on(backend: Backend, factor: u128, xs: &mut [u128]) {
     match backend {
         Backend::Portable => portable::mul_by(factor, xs),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(cpu) => x86_64::with_pclmulqdq::mul_by(cpu, factor, xs),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::with_vpclmulqdq::mul_by(cpu, factor, xs),
     }
 }
 
@@ -51,6 +57,10 @@ fn mul_add_on(backend: Backend, factor: u128, xs: &[u128], acc: &mut [u128]) {
     assert_eq!(xs.len(), acc.len(), "one element for each sum");
     match backend {
         Backend::Portable => portable::mul_add(factor, xs, acc),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(cpu) => x86_64::with_pclmulqdq::mul_add(cpu, factor, xs, acc),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::with_vpclmulqdq::mul_add(cpu, factor, xs, acc),
     }
 }
 
@@ -67,6 +77,10 @@ fn inner_product_on(backend: Backend, a: &[u128], b: &[u128]) -> u128 {
     assert_eq!(a.len(), b.len(), "as many left factors as right ones");
     match backend {
         Backend::Portable => portable::inner_product(a, b),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(cpu) => x86_64::with_pclmulqdq::inner_product(cpu, a, b),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::with_vpclmulqdq::inner_product(cpu, a, b),
     }
 }
 

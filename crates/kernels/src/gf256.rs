@@ -14,6 +14,8 @@
 use crate::cpu::Backend;
 
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 pub(crate) use portable::times_x;
 
@@ -34,6 +36,10 @@ fn evaluate_on(backend: Backend, points: usize, values: &[u128], rows: &mut [[u1
     assert!(points <= ROW_ELEMENTS, "a row has 32 elements");
     match backend {
         Backend::Portable => portable::evaluate(points, values, rows),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(_) => portable::evaluate(points, values, rows),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::evaluate(cpu, points, values, rows),
     }
 }
 
@@ -49,6 +55,10 @@ fn mul_add_rows_on(backend: Backend, factors: &[u128; 2], xs: &[[u128; 2]], acc:
     assert_eq!(xs.len(), acc.len(), "one row for each sum");
     match backend {
         Backend::Portable => portable::mul_add_rows(factors, xs, acc),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx2(_) => portable::mul_add_rows(factors, xs, acc),
+        #[cfg(target_arch = "x86_64")]
+        Backend::Avx512(cpu) => x86_64::mul_add_rows(cpu, factors, xs, acc),
     }
 }
 

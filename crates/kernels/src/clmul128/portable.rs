@@ -54,7 +54,7 @@ const fn product(a: u128, b: u128) -> (u128, u128) {
 }
 
 /// Replaces x^128 by x^7 + x^2 + x + 1, twice.
-const fn reduce((low, high): (u128, u128)) -> u128 {
+pub(super) const fn reduce((low, high): (u128, u128)) -> u128 {
     let over = high >> 127 ^ high >> 126 ^ high >> 121;
     let high = high ^ over;
     low ^ high ^ high << 1 ^ high << 2 ^ high << 7

@@ -9,14 +9,13 @@ proptest! {
     fn bits_are_where_they_belong(row_bytes in 0_usize..70, spare in 0_usize..9, seed: u64) {
         let rows = noise(seed, BIT_ROWS * row_bytes);
         let columns = (8 * row_bytes).saturating_sub(spare);
-        let mut out = vec![u128::MAX; columns];
-        bits(&rows, &mut out);
-        let mut expected = vec![u128::MAX; columns];
-        portable::bits(&rows, row_bytes, 0, &mut expected);
-        prop_assert_eq!(&out, &expected);
-        for (j, column) in out.iter().enumerate() {
-            for i in 0..BIT_ROWS {
-                prop_assert_eq!((column >> i & 1) as u8, rows[i * row_bytes + j / 8] >> (j % 8) & 1);
+        for backend in Backend::all() {
+            let mut out = vec![u128::MAX; columns];
+            bits_on(backend, &rows, &mut out);
+            for (j, column) in out.iter().enumerate() {
+                for i in 0..BIT_ROWS {
+                    prop_assert_eq!((column >> i & 1) as u8, rows[i * row_bytes + j / 8] >> (j % 8) & 1);
+                }
             }
         }
     }
@@ -25,16 +24,15 @@ proptest! {
     fn bytes_are_where_they_belong(row_bytes in 0_usize..200, spare in 0_usize..20, seed: u64) {
         let rows = noise(seed, BYTE_ROWS * row_bytes);
         let columns = row_bytes.saturating_sub(spare);
-        let mut out = vec![[u128::MAX; 2]; columns];
-        bytes(&rows, &mut out);
-        let mut expected = vec![[u128::MAX; 2]; columns];
-        portable::bytes(&rows, row_bytes, 0, &mut expected);
-        prop_assert_eq!(&out, &expected);
+        for backend in Backend::all() {
+            let mut out = vec![[u128::MAX; 2]; columns];
+            bytes_on(backend, &rows, &mut out);
         for (j, column) in out.iter().enumerate() {
             let column = [column[0].to_le_bytes(), column[1].to_le_bytes()].concat();
             for (i, byte) in column.into_iter().enumerate() {
                 prop_assert_eq!(byte, rows[i * row_bytes + j]);
             }
+        }
         }
     }
 }
