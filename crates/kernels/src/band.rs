@@ -56,6 +56,8 @@ pub struct Block {
     words: [[u64; BLOCK_SLOTS]; 4],
 }
 
+impl zeroize::DefaultIsZeroes for Key {}
+
 impl zeroize::DefaultIsZeroes for Block {}
 
 impl Block {

@@ -4,6 +4,7 @@
 //! Nothing here does I/O. Each protocol is a run of states whose methods take `self` and typed messages whose length
 //! follows from public parameters; randomness comes in as an argument, so a run can be repeated byte for byte.
 //!
+//! * [`okvs`]: a vector from which the value of each key can be read, linearly.
 //! * [`ot`]: oblivious transfer, base and extended.
 //! * [`vole`]: the shares of a vector oblivious linear evaluation over GF(2^128).
 //!
@@ -15,6 +16,7 @@ pub mod block;
 pub mod error;
 #[cfg(any(test, feature = "test-util"))]
 pub mod ideal;
+pub mod okvs;
 pub mod ot;
 pub mod vole;
 
