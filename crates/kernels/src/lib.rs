@@ -17,6 +17,7 @@ pub mod band;
 pub mod blake3_many;
 pub mod clmul128;
 pub mod cpu;
+pub mod expand_convolute;
 pub mod gf256;
 pub mod ristretto8;
 pub mod transpose;

@@ -2,8 +2,17 @@
 //!
 //! The receiver holds U and V, the sender B and Δ; neither learns anything about what the other holds. Whoever knows
 //! U can choose what it masks; the sender can move its share along by Δ times a public difference.
+//!
+//! * [`silent`]: short seeds that both sides expand, under an LPN assumption. [`lpn`] has the sizes, [`code`] the codes.
 
 pub mod back_end;
+
+pub mod code;
+pub mod lpn;
+pub mod silent;
+
+mod noisy;
+mod pprf;
 
 use std::fmt;
 
