@@ -3,13 +3,16 @@
 //! The receiver holds U and V, the sender B and Δ; neither learns anything about what the other holds. Whoever knows
 //! U can choose what it masks; the sender can move its share along by Δ times a public difference.
 //!
+//! * [`small_field`]: the streams of trees over GF(2^8), without any assumption about codes, 31 bytes a slot. [`rs`] is
+//!   its code.
 //! * [`silent`]: short seeds that both sides expand, under an LPN assumption. [`lpn`] has the sizes, [`code`] the codes.
 
 pub mod back_end;
-
 pub mod code;
 pub mod lpn;
+pub mod rs;
 pub mod silent;
+pub mod small_field;
 
 mod noisy;
 mod pprf;

@@ -133,6 +133,14 @@ pub enum Label {
     VoleCode,
     /// Noise and roots of trees in a silent correlation.
     VoleNoise,
+    /// Base transfers of a correlation over a small field.
+    SmallFieldTransfer,
+    /// Nodes of its trees.
+    SmallFieldNode,
+    /// Leaves of its trees.
+    SmallFieldLeaf,
+    /// The check of its trees.
+    SmallFieldCheck,
 }
 
 impl Label {
@@ -194,6 +202,10 @@ impl Label {
         Self::VoleTree,
         Self::VoleCode,
         Self::VoleNoise,
+        Self::SmallFieldTransfer,
+        Self::SmallFieldNode,
+        Self::SmallFieldLeaf,
+        Self::SmallFieldCheck,
     ];
 
     /// The label as text.
@@ -256,6 +268,10 @@ impl Label {
             Self::VoleTree => "symbolon-v1/vole/tree",
             Self::VoleCode => "symbolon-v1/vole/code",
             Self::VoleNoise => "symbolon-v1/prg/vole-noise",
+            Self::SmallFieldTransfer => "symbolon-v1/small-field/ot",
+            Self::SmallFieldNode => "symbolon-v1/small-field/node",
+            Self::SmallFieldLeaf => "symbolon-v1/small-field/leaf",
+            Self::SmallFieldCheck => "symbolon-v1/small-field/check",
         }
     }
 

@@ -2,6 +2,7 @@
 
 use symbolon_primitives::secret::Secret;
 
+use super::super::small_field::back_end::SmallField;
 use super::ideal::Ideal;
 use super::{BackEnd, ReceiverCorrelation, SenderCorrelation, SetUp, SetUpStep};
 
@@ -69,5 +70,12 @@ fn check<B: BackEnd<W>, const W: usize>(slots: usize) {
 fn the_ideal_correlation_holds() {
     for slots in [1, 2, 1_000] {
         check::<Ideal, 1>(slots);
+    }
+}
+
+#[test]
+fn the_small_field_correlation_holds() {
+    for slots in [1, 2, 1_000, 5_003] {
+        check::<SmallField, 2>(slots);
     }
 }
