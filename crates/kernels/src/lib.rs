@@ -19,5 +19,6 @@ pub mod clmul128;
 pub mod cpu;
 pub mod expand_convolute;
 pub mod gf256;
+pub mod memory;
 pub mod ristretto8;
 pub mod transpose;

@@ -42,8 +42,8 @@ fn decode_batch<const W: usize>(params: &Params, rows: &[RowHash], vector: &[[u1
         .into_par_iter()
         .enumerate()
         .map_init(Scratch::default, |scratch, (number, first)| {
-            order.sort(number, &mut scratch.stretch);
-            decode_stretch(params, first, rows, vector, scratch)
+            order.gather(number, rows, &mut scratch.stretch);
+            decode_stretch(params, first, vector, scratch)
         })
         .collect();
     out.par_chunks_mut(PIECE_ROWS).enumerate().for_each(|(piece, out)| {
@@ -67,7 +67,6 @@ struct Scratch<const W: usize> {
 fn decode_stretch<const W: usize>(
     params: &Params,
     first: u32,
-    rows: &[RowHash],
     vector: &[[u128; W]],
     scratch: &mut Scratch<W>,
 ) -> Values<W> {
@@ -75,10 +74,10 @@ fn decode_stretch<const W: usize>(
     sorted.resize(stretch.keys.len(), [0; W]);
     let begin = first as usize;
     let window = &vector[begin..vector.len().min(begin + STRETCH_SLOTS + params.width())];
-    band::decode(params.width(), &stretch.keys, rows, first, window, sorted);
+    band::decode(params.width(), &stretch.keys, &stretch.rows, first, window, sorted);
     let mut values = Zeroizing::new(vec![[0; W]; stretch.keys.len()]);
-    for (value, origin) in sorted.iter().zip(stretch.origins.iter()) {
-        values[*origin as usize] = *value;
+    for (value, key) in sorted.iter().zip(stretch.keys.iter()) {
+        values[key.index as usize] = *value;
     }
     values
 }

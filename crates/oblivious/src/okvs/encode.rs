@@ -3,6 +3,7 @@
 use rand_core::{CryptoRng, Rng};
 use rayon::prelude::*;
 use symbolon_kernels::band::{self, BLOCK_SLOTS, Dependent, Row};
+use symbolon_kernels::memory;
 use symbolon_primitives::prg::Prg;
 use symbolon_primitives::secret::{Secret, Seed};
 use zeroize::Zeroizing;
@@ -77,8 +78,8 @@ fn eliminate(params: &Params, rows: &[RowHash], values: &[u128]) -> Result<(Pivo
     if values.len() != rows.len() {
         return Err(Misuse::Length { what: "values", expected: rows.len(), got: values.len() }.into());
     }
-    let mut pivots = Zeroizing::new(vec![band::Block::default(); params.slots() / BLOCK_SLOTS]);
-    let mut solution = vec![0; params.slots()];
+    let mut pivots = Zeroizing::new(memory::defaults(params.slots() / BLOCK_SLOTS));
+    let mut solution = memory::defaults(params.slots());
     let order = Order::new(params, rows);
     let done = stretches(params, &order, rows, values, &mut pivots, &mut solution)
         .and_then(|behind| connect(behind, &mut pivots, &mut solution));
@@ -87,6 +88,13 @@ fn eliminate(params: &Params, rows: &[RowHash], values: &[u128]) -> Result<(Pivo
         Err(Dependent) if has_equal(rows) => Err(Failure::EqualRows),
         Err(Dependent) => Err(Failure::Dependent),
     }
+}
+
+/// Memory that one task uses for all its stretches.
+#[derive(Default)]
+struct Scratch {
+    stretch: Stretch,
+    values: Zeroizing<Vec<u128>>,
 }
 
 /// Eliminates in every stretch by itself. Returns what reaches out of each.
@@ -102,9 +110,14 @@ fn stretches(
     (parts, stretch_firsts(params))
         .into_par_iter()
         .enumerate()
-        .map_init(Stretch::default, |stretch, (number, ((pivots, solution), first))| {
-            order.sort(number, stretch);
-            band::eliminate(params.width(), &stretch.keys, rows, values, first, pivots, solution).map(Zeroizing::new)
+        .map_init(Scratch::default, |Scratch { stretch, values: gathered }, (number, ((pivots, solution), first))| {
+            order.gather(number, rows, stretch);
+            gathered.clear();
+            for part in order.parts(number) {
+                gathered.extend(part.iter().map(|key| values[key.index as usize]));
+            }
+            let Stretch { keys, rows, .. } = stretch;
+            band::eliminate(params.width(), keys, rows, gathered, first, pivots, solution).map(Zeroizing::new)
         })
         .collect()
 }

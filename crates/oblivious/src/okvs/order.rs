@@ -57,11 +57,12 @@ impl Piece {
     }
 }
 
-/// The keys of one stretch in the order of their positions. `origins` has for each its place in the order of pieces.
+/// What belongs to one stretch, gathered from all over. Keys are in the order of their positions, and the index of
+/// each is its place in the order of pieces, in which rows are.
 #[derive(Default)]
 pub(super) struct Stretch {
     pub(super) keys: Zeroizing<Vec<Key>>,
-    pub(super) origins: Zeroizing<Vec<u32>>,
+    pub(super) rows: Zeroizing<Vec<RowHash>>,
     counts: Zeroizing<Vec<u32>>,
 }
 
@@ -89,35 +90,49 @@ impl Order {
         (before, self.pieces[piece].stretch(number))
     }
 
-    /// Brings the keys of a stretch in order.
-    pub(super) fn sort(&self, number: usize, stretch: &mut Stretch) {
-        let count = self.parts(number).map(<[Key]>::len).sum();
-        stretch.keys.resize(count, Key::default());
-        stretch.origins.resize(count, 0);
-        if count < FEW {
-            let mut pairs: Vec<_> = self.parts(number).flatten().zip(0..).collect();
-            pairs.sort_unstable_by_key(|(key, origin)| (key.position, *origin));
-            for ((key, origin), (to, from)) in
-                pairs.into_iter().zip(stretch.keys.iter_mut().zip(stretch.origins.iter_mut()))
-            {
-                (*to, *from) = (*key, origin);
-            }
-            return;
+    /// Gathers a stretch: its rows, and its keys in the order of their positions.
+    pub(super) fn gather(&self, number: usize, rows: &[RowHash], stretch: &mut Stretch) {
+        stretch.rows.clear();
+        for part in self.parts(number) {
+            stretch.rows.extend(part.iter().map(|key| rows[key.index as usize]));
         }
+        stretch.keys.clear();
+        stretch.keys.resize(stretch.rows.len(), Key::default());
+        if stretch.keys.len() < FEW {
+            self.sort_few(number, stretch);
+        } else {
+            self.sort_many(number, stretch);
+        }
+    }
+
+    fn sort_few(&self, number: usize, stretch: &mut Stretch) {
+        let keys = self.parts(number).flatten();
+        for ((key, index), to) in keys.zip(0..).zip(stretch.keys.iter_mut()) {
+            *to = Key { position: key.position, index };
+        }
+        stretch.keys.sort_unstable_by_key(|key| (key.position, key.index));
+    }
+
+    fn sort_many(&self, number: usize, stretch: &mut Stretch) {
         stretch.counts.clear();
         stretch.counts.resize(STRETCH_SLOTS, 0);
-        for key in self.parts(number).flatten() {
-            stretch.counts[key.position as usize % STRETCH_SLOTS] += 1;
+        for part in self.parts(number) {
+            for key in part {
+                stretch.counts[key.position as usize % STRETCH_SLOTS] += 1;
+            }
         }
         let mut before = 0;
         for count in stretch.counts.iter_mut() {
             (*count, before) = (before, before + *count);
         }
-        for (key, origin) in self.parts(number).flatten().zip(0..) {
-            let place = &mut stretch.counts[key.position as usize % STRETCH_SLOTS];
-            stretch.keys[*place as usize] = *key;
-            stretch.origins[*place as usize] = origin;
-            *place += 1;
+        let mut index = 0;
+        for part in self.parts(number) {
+            for key in part {
+                let place = &mut stretch.counts[key.position as usize % STRETCH_SLOTS];
+                stretch.keys[*place as usize] = Key { position: key.position, index };
+                *place += 1;
+                index += 1;
+            }
         }
     }
 }

@@ -27,8 +27,8 @@ avx512! {
             }
             let [low, high, ..] = split(entries);
             let mut sums = [transpose_reversed(low), transpose_reversed(high)];
-            for (step, selection) in selections.iter().enumerate().take(steps).skip(1) {
-                accumulate(*selection, &window[(number + step) % WINDOW], &mut sums);
+            for step in 1..steps {
+                accumulate(selections[step], &window[(number + step) % WINDOW], &mut sums);
             }
             let inverse = splat(inverse(selections[0]));
             let mut words = [_mm512_setzero_si512(); VECTORS_MAX];
