@@ -21,6 +21,12 @@
 //! long as the number of nodes stays far below 2^64; the keys must be public randomness that is drawn for one job and
 //! was unknown when roots were chosen, as a hash of the session's salt is.
 //!
+//! # Cost
+//! On one thread of a Zen 4 server with `avx512`, `avx2` and the portable backend (the crate uses AES-NI there): 1.7,
+//! 3.2 and 7 ns a leaf for a whole tree in the second cache, 2.1, 3.3 and 7.6 ns for 2^21 leaves level by level; 0.8,
+//! 1.9 and 6 ns a block of a stream; 14, 24 and 350 ns a byte of both sums of 256 streams.
+//! `cargo bench -p symbolon-kernels --bench symmetric` prints these and those of the other symmetric kernels.
+//!
 //! # References
 //! * [FIPS 197](https://doi.org/10.6028/NIST.FIPS.197-upd1), [SP 800-38A](https://doi.org/10.6028/NIST.SP.800-38A)
 //! * Guo, Katz, Wang, Yu, [Efficient and Secure Multiparty Computation from Fixed-Key Block

