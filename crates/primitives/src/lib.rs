@@ -18,3 +18,5 @@ pub mod stream;
 mod error;
 
 pub use error::Error;
+/// Keyed BLAKE3 of many short inputs at once.
+pub use symbolon_kernels::blake3_many;

@@ -3,7 +3,8 @@
 //! `cargo bench -p symbolon-psi --bench oneshot -- --protocol ecdh-oprf --log2 18`
 //!
 //! Options: `--payload BYTES`, `--threads COUNT` (a side; default all cores), `--one-process` (both sides in this
-//! process: totals only, `null` per side). Ids are random, half of them common. Time runs from when both sides hold
+//! process: totals only, `null` per side), `--sender ROWS`, `--receiver KEYS` and `--common KEYS` in place of 2^log2
+//! each with half of them common, `--verify` (compares with a join of sets afterwards). Ids are random. Time runs from when both sides hold
 //! their ids to the output of the slower side. Unit costs are processor time of one thread, measured before and
 //! after the run; `unit_costs_us` times the set size over the cores is the floor of `seconds`.
 
@@ -34,6 +35,10 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 struct Options {
     protocol: Protocol,
     log2: u32,
+    rows_sender: u64,
+    rows_receiver: u64,
+    common: u64,
+    verify: bool,
     payload: u32,
     threads: usize,
     one_process: bool,
@@ -45,6 +50,10 @@ impl Options {
         let mut options = Self {
             protocol: Protocol::EcdhOprf,
             log2: 16,
+            rows_sender: 0,
+            rows_receiver: 0,
+            common: u64::MAX,
+            verify: false,
             payload: 0,
             threads: std::thread::available_parallelism()?.get(),
             one_process: false,
@@ -55,6 +64,10 @@ impl Options {
             match word.as_str() {
                 "--protocol" => options.protocol = value()?.parse()?,
                 "--log2" => options.log2 = value()?.parse()?,
+                "--sender" => options.rows_sender = value()?.parse()?,
+                "--receiver" => options.rows_receiver = value()?.parse()?,
+                "--common" => options.common = value()?.parse()?,
+                "--verify" => options.verify = true,
                 "--payload" => options.payload = value()?.parse()?,
                 "--threads" => options.threads = value()?.parse()?,
                 "--one-process" => options.one_process = true,
@@ -64,18 +77,27 @@ impl Options {
                 _ => return Err("unknown option".into()),
             }
         }
+        let count = 1 << options.log2;
+        let or_count = |rows| if rows == 0 { count } else { rows };
+        (options.rows_sender, options.rows_receiver) = (or_count(options.rows_sender), or_count(options.rows_receiver));
+        let smaller = options.rows_sender.min(options.rows_receiver);
+        options.common = if options.common == u64::MAX { smaller / 2 } else { options.common.min(smaller) };
         Ok(options)
     }
 
     /// The same run, as one of its sides.
     fn child_words(&self, role: Role) -> Vec<String> {
-        let number = |name: &str, value: String| [format!("--{name}"), value];
+        let number = |name: &str, value: String| vec![format!("--{name}"), value];
         [
             number("protocol", self.protocol.to_string()),
             number("log2", self.log2.to_string()),
+            number("sender", self.rows_sender.to_string()),
+            number("receiver", self.rows_receiver.to_string()),
+            number("common", self.common.to_string()),
             number("payload", self.payload.to_string()),
             number("threads", self.threads.to_string()),
             number("child", role.to_string()),
+            if self.verify { vec!["--verify".to_owned()] } else { Vec::new() },
         ]
         .concat()
     }
@@ -95,15 +117,17 @@ fn main() -> Result<ExitCode> {
         println!("{}", report.to_json());
         return Ok(ExitCode::SUCCESS);
     }
-    let before = UnitCosts::measure(options.protocol)?;
+    let before = unit_costs(options.protocol)?;
     let (sender, receiver, total) = if options.one_process { one_process(&options)? } else { two_processes(&options)? };
-    let after = UnitCosts::measure(options.protocol)?;
-    let costs = before.mean(&after);
-    let expected = 1_u64 << (options.log2 - 1);
+    let after = unit_costs(options.protocol)?;
+    let costs = before.zip(after).map_or(Value::Null, |(before, after)| before.mean(&after).to_json());
+    let expected = options.common;
     let per_side = |value: Value| if options.one_process { Value::Null } else { value };
     let mut line = json!({
         "protocol": options.protocol.as_str(),
         "log2": options.log2,
+        "rows_sender": options.rows_sender,
+        "rows_receiver": options.rows_receiver,
         "threads": options.threads,
         "seconds": sender.seconds.max(receiver.seconds),
         "cpu_seconds_sender": per_side(sender.cpu_seconds.into()),
@@ -115,7 +139,9 @@ fn main() -> Result<ExitCode> {
         "peak_rss_bytes_receiver": per_side(receiver.peak_rss_bytes.into()),
         "matched": receiver.matched,
         "expected": expected,
-        "unit_costs_us": costs.to_json(),
+        "phases_sender": sender.phases,
+        "phases_receiver": receiver.phases,
+        "unit_costs_us": costs,
     });
     if let Some((cpu_seconds, peak_rss_bytes)) = total {
         line["cpu_seconds_total"] = cpu_seconds.into();
@@ -124,6 +150,14 @@ fn main() -> Result<ExitCode> {
     println!("{line}");
     let both_agree = options.protocol != Protocol::EcdhMutual || sender.matched == expected;
     Ok(if receiver.matched == expected && both_agree { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The parts of the protocols that spend their time on points; the others have phases.
+fn unit_costs(protocol: Protocol) -> Result<Option<UnitCosts>> {
+    match protocol {
+        Protocol::Rr22Silent | Protocol::Rr22SmallField => Ok(None),
+        _ => UnitCosts::measure(protocol).map(Some),
+    }
 }
 
 /// CPU seconds and peak memory of a process that runs both sides.

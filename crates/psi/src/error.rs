@@ -114,6 +114,9 @@ pub enum PeerMisbehaved {
     /// The proof that evaluated points were made with the announced key does not verify.
     #[error("the evaluation proof does not verify")]
     ProofRejected,
+    /// A check that binds the peer to the set-up of the correlation does not hold. Opaque on purpose.
+    #[error("the set-up does not check")]
+    SetUpRejected,
     /// Tags are not sorted, or one came twice.
     #[error("tags are not in order")]
     TagsNotSorted,
@@ -249,6 +252,7 @@ impl PeerMisbehaved {
             Self::MalformedPoint => "peer_malformed_point",
             Self::RepeatedPoint => "peer_repeated_point",
             Self::ProofRejected => "peer_proof_rejected",
+            Self::SetUpRejected => "peer_set_up_rejected",
             Self::TagsNotSorted => "peer_tags_not_sorted",
             Self::TranscriptDiffers => "peer_transcript_differs",
             Self::ReleaseRejected => "peer_release_rejected",

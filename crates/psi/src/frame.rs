@@ -133,6 +133,11 @@ impl FrameBuilder {
         self.wire.extend_from_slice(bytes);
     }
 
+    /// The frame so far, to append to the body.
+    pub(crate) const fn body(&mut self) -> &mut Vec<u8> {
+        &mut self.wire
+    }
+
     /// Appends equally long values to the body.
     pub(crate) fn put_all<const N: usize>(&mut self, values: &[[u8; N]]) {
         self.wire.extend_from_slice(values.as_flattened());

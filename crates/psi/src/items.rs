@@ -69,12 +69,18 @@ impl ItemSet {
 
     /// Checks that no key is longer than allowed and none occurs twice.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), Error> {
+        self.check_lengths(limits)?;
+        self.check_distinct()
+    }
+
+    /// Checks that no key is longer than allowed.
+    pub(crate) fn check_lengths(&self, limits: &Limits) -> Result<(), Error> {
         Limits::check("keys", self.len() as u64, Limits::ROWS_CEILING)?;
         let bytes_max = limits.key_bytes_max.min(Limits::KEY_BYTES_CEILING);
         for key in self.iter() {
             Limits::check("bytes of a key", key.len() as u64, u64::from(bytes_max))?;
         }
-        self.check_distinct()
+        Ok(())
     }
 
     /// A table of positions, four bytes a slot at half load, instead of a set of slices at sixteen.

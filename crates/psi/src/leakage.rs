@@ -137,36 +137,58 @@ const EFFECTIVE_SETS: Item = Item {
            receiver's by the number of points it sent before it saw any row.",
 };
 
+const SHORT_TAGS: Item = Item {
+    key: "short_tags",
+    text: "Rows are compared by short tags: between sides that follow the protocol any false match has a probability of \
+           at most 2^-40; a sender that deviates can make rows that stand for more than one key.",
+};
+const RECEIVER_UNBOUND: Item = Item {
+    key: "receiver_not_bound",
+    text: "A receiver that deviates is not bound to the number of keys it declared: one that only chooses what it sends \
+           for its keys in another way can test about twice as many, one that deviates in the set-up can test any \
+           number, and the sender does not notice.",
+};
+const ASSUMES_LPN: Item = Item {
+    key: "assumes_lpn",
+    text: "That the sender learns nothing about the receiver's keys rests on the hardness of learning parity with noise \
+           for the code used, which has been studied for less time than the assumptions of the other protocols.",
+};
+
 /// What `role` learns in `protocol`, with or without payload, and with or without a report before the payload opens.
 #[must_use]
 pub fn statement(protocol: Protocol, role: Role, payload: bool, release: Option<Report>) -> Statement {
     let sizes = [PEER_ROWS_DECLARED, PEER_TIMING];
-    let release = release.filter(|_| payload && protocol == Protocol::EcdhOprf);
-    let (model, mut learns, extra): (Model, Vec<Item>, &[Item]) = match (protocol, role) {
-        (Protocol::EcdhOprf, Role::Receiver) => {
+    let release = release.filter(|_| payload && protocol.joins_rows());
+    let joined = || match role {
+        Role::Receiver => {
             let mut learns = vec![MATCHED_KEYS, MATCHED_ROW_COUNTS];
             learns.extend(payload.then_some(MATCHED_PAYLOAD));
-            (Model::Malicious, learns, &[EFFECTIVE_SETS, DUPLICATES])
+            learns
         }
-        (Protocol::EcdhOprf, Role::Sender) => {
-            let reported = release.map(|report| match report {
-                Report::Count => REPORTED_COUNT,
-                Report::Sufficient => REPORTED_SUFFICIENT,
-            });
-            (Model::Malicious, Vec::from_iter(reported), &[EFFECTIVE_SETS])
-        }
-        (Protocol::EcdhMutual, _) => (Model::SemiHonest, vec![MATCHED_KEYS], &[SEMI_HONEST, NO_FAIRNESS]),
-        (Protocol::EcdhCardinality, Role::Receiver) => {
-            (Model::SemiHonest, vec![MATCH_COUNT], &[SEMI_HONEST, COUNT_IS_PROBE])
-        }
-        (Protocol::EcdhCardinality, Role::Sender) => (Model::SemiHonest, Vec::new(), &[SEMI_HONEST, COUNT_IS_PROBE]),
+        Role::Sender => Vec::from_iter(release.map(|report| match report {
+            Report::Count => REPORTED_COUNT,
+            Report::Sufficient => REPORTED_SUFFICIENT,
+        })),
     };
+    let (model, mut learns, mut extra) = match protocol {
+        Protocol::EcdhOprf => (Model::Malicious, joined(), vec![EFFECTIVE_SETS]),
+        Protocol::EcdhMutual => (Model::SemiHonest, vec![MATCHED_KEYS], vec![SEMI_HONEST, NO_FAIRNESS]),
+        Protocol::EcdhCardinality => {
+            let learns = if role == Role::Receiver { vec![MATCH_COUNT] } else { Vec::new() };
+            (Model::SemiHonest, learns, vec![SEMI_HONEST, COUNT_IS_PROBE])
+        }
+        Protocol::Rr22Silent => {
+            (Model::SemiHonest, joined(), vec![SEMI_HONEST, RECEIVER_UNBOUND, SHORT_TAGS, ASSUMES_LPN])
+        }
+        Protocol::Rr22SmallField => (Model::SemiHonest, joined(), vec![SEMI_HONEST, RECEIVER_UNBOUND, SHORT_TAGS]),
+    };
+    extra.extend((protocol.joins_rows() && role == Role::Receiver).then_some(DUPLICATES));
     let minimum: &[Item] = match release {
         Some(_) => &[MINIMUM_RELEASE, REPORT_IS_PROBE],
         None => &[MINIMUM_LOCAL],
     };
     learns.extend(sizes);
-    let caveats = [extra, minimum, &[INPUTS_UNVERIFIED, REPEATED_RUNS, NETWORK_OBSERVER]].concat();
+    let caveats = [&extra, minimum, &[INPUTS_UNVERIFIED, REPEATED_RUNS, NETWORK_OBSERVER]].concat();
     Statement { protocol, role, payload, release, model, learns, caveats }
 }
 
@@ -209,14 +231,14 @@ mod tests {
                 assert!(item.text.ends_with('.'));
             }
         }
-        assert!(seen.len() >= 16);
+        assert!(seen.len() >= 19);
     }
 
     #[test]
     fn only_the_receiver_of_the_one_sided_join_gets_payload_and_its_sender_no_keys() {
         for statement in all() {
             let has = |key| statement.learns.iter().any(|item| item.key == key);
-            let receiver = statement.protocol == Protocol::EcdhOprf && statement.role == Role::Receiver;
+            let receiver = statement.protocol.joins_rows() && statement.role == Role::Receiver;
             assert_eq!(has("matched_payload"), receiver && statement.payload);
             assert_eq!(has("matched_keys"), receiver || statement.protocol == Protocol::EcdhMutual);
             assert!(has("peer_rows_declared") && has("peer_timing"));
@@ -233,7 +255,7 @@ mod tests {
     #[test]
     fn the_sender_of_the_one_sided_join_learns_what_is_reported() {
         for statement in all() {
-            let joins = statement.payload && statement.protocol == Protocol::EcdhOprf;
+            let joins = statement.payload && statement.protocol.joins_rows();
             assert!(joins || statement.release.is_none());
             let learns = |key| statement.learns.iter().any(|item| item.key == key);
             let sender = statement.role == Role::Sender;

@@ -4,7 +4,7 @@
 //! asks for; see [`machine`]. Nothing here opens a socket or a file, reads a clock, or draws randomness of its own:
 //! everything comes in as an argument, so a run can be repeated byte for byte in a test.
 //!
-//! * [`ecdh`]: the protocols, each documented from what it computes to its references.
+//! * [`ecdh`] and [`rr22`]: the protocols, each documented from what it computes to its references.
 //! * [`leakage`]: what each side learns, as data.
 //! * [`manual`]: choosing a protocol, threat model, parameters, how to add a protocol.
 //!
@@ -20,6 +20,7 @@ pub mod frame;
 pub mod leakage;
 pub mod machine;
 pub mod manual;
+pub mod rr22;
 pub mod sid;
 #[cfg(any(test, feature = "test-util"))]
 pub mod testing;

@@ -3,11 +3,13 @@
 //! 1. [`choosing`]: which protocol for what, what it tells whom, and when a minimum is enforced.
 //! 2. [`threat_model`]: who may attack how, and what stops them.
 //! 3. [`parameters`]: sizes, lengths and limits, and where each comes from.
-//! 4. [`driving`]: how to drive a machine, with a complete example.
-//! 5. [`adding_a_protocol`]: what a further protocol has to bring.
+//! 4. [`rr22`]: the joins over a vector OLE, what is assumed and what a side that deviates could gain.
+//! 5. [`driving`]: how to drive a machine, with a complete example.
+//! 6. [`adding_a_protocol`]: what a further protocol has to bring.
 
 pub mod adding_a_protocol;
 pub mod choosing;
 pub mod driving;
 pub mod parameters;
+pub mod rr22;
 pub mod threat_model;

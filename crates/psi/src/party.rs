@@ -11,6 +11,7 @@ use crate::items::{ReceiverInput, SenderInput};
 use crate::limits::Limits;
 use crate::machine::{Driven, Machine, Progress, Step};
 use crate::role::{Protocol, Role};
+use crate::rr22::{self, Silent, SmallField};
 use crate::session::SessionSpec;
 
 /// A party of any protocol of this crate, ready to be driven.
@@ -37,6 +38,10 @@ enum Inner {
     Mutual(Box<Driven<mutual::Mutual>>),
     CardinalitySender(Box<Driven<cardinality::Sender>>),
     CardinalityReceiver(Box<Driven<cardinality::Receiver>>),
+    SilentSender(Box<Driven<rr22::Sender<Silent, 1>>>),
+    SilentReceiver(Box<Driven<rr22::Receiver<Silent, 1>>>),
+    SmallFieldSender(Box<Driven<rr22::Sender<SmallField, 2>>>),
+    SmallFieldReceiver(Box<Driven<rr22::Receiver<SmallField, 2>>>),
 }
 
 impl Party {
@@ -59,6 +64,8 @@ impl Party {
                 let keys = mutual::keys_of(&spec, input)?;
                 Inner::CardinalitySender(Box::new(cardinality::sender(spec, keys, seed, limits)?))
             }
+            Protocol::Rr22Silent => Inner::SilentSender(Box::new(rr22::sender(spec, input, seed, limits)?)),
+            Protocol::Rr22SmallField => Inner::SmallFieldSender(Box::new(rr22::sender(spec, input, seed, limits)?)),
         };
         Ok(Self { inner, protocol, role: Role::Sender })
     }
@@ -76,6 +83,8 @@ impl Party {
             Protocol::EcdhCardinality => {
                 Inner::CardinalityReceiver(Box::new(cardinality::receiver(spec, keys, seed, limits)?))
             }
+            Protocol::Rr22Silent => Inner::SilentReceiver(Box::new(rr22::receiver(spec, keys, seed, limits)?)),
+            Protocol::Rr22SmallField => Inner::SmallFieldReceiver(Box::new(rr22::receiver(spec, keys, seed, limits)?)),
         };
         Ok(Self { inner, protocol, role: Role::Receiver })
     }
@@ -109,6 +118,16 @@ impl Machine for Party {
             Inner::CardinalityReceiver(machine) => {
                 lift(*machine, inbound, |next| wrap(Inner::CardinalityReceiver(Box::new(next))))
             }
+            Inner::SilentSender(machine) => lift(*machine, inbound, |next| wrap(Inner::SilentSender(Box::new(next)))),
+            Inner::SilentReceiver(machine) => {
+                lift(*machine, inbound, |next| wrap(Inner::SilentReceiver(Box::new(next))))
+            }
+            Inner::SmallFieldSender(machine) => {
+                lift(*machine, inbound, |next| wrap(Inner::SmallFieldSender(Box::new(next))))
+            }
+            Inner::SmallFieldReceiver(machine) => {
+                lift(*machine, inbound, |next| wrap(Inner::SmallFieldReceiver(Box::new(next))))
+            }
         }
     }
 
@@ -119,6 +138,10 @@ impl Machine for Party {
             Inner::Mutual(machine) => machine.progress(),
             Inner::CardinalitySender(machine) => machine.progress(),
             Inner::CardinalityReceiver(machine) => machine.progress(),
+            Inner::SilentSender(machine) => machine.progress(),
+            Inner::SilentReceiver(machine) => machine.progress(),
+            Inner::SmallFieldSender(machine) => machine.progress(),
+            Inner::SmallFieldReceiver(machine) => machine.progress(),
         }
     }
 
@@ -129,6 +152,10 @@ impl Machine for Party {
             Inner::Mutual(machine) => machine.transcript(),
             Inner::CardinalitySender(machine) => machine.transcript(),
             Inner::CardinalityReceiver(machine) => machine.transcript(),
+            Inner::SilentSender(machine) => machine.transcript(),
+            Inner::SilentReceiver(machine) => machine.transcript(),
+            Inner::SmallFieldSender(machine) => machine.transcript(),
+            Inner::SmallFieldReceiver(machine) => machine.transcript(),
         }
     }
 }

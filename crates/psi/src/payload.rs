@@ -14,8 +14,10 @@ use symbolon_primitives::kdf::{Label, hkdf_expand};
 use zeroize::Zeroize;
 
 use crate::release::ReleaseKey;
+use crate::role::Protocol;
 use crate::session::SessionSpec;
 use crate::sid::Sid;
+use crate::tags::tag_bytes;
 
 /// Bytes of a long tag, which stands for one row whatever its sender does: as long as SHA-256, against a sender that
 /// searches for collisions. Shorter tags are for sides that follow the protocol.
@@ -46,7 +48,11 @@ impl RowLayout {
 
     /// The rows of a run.
     pub(crate) fn of(spec: &SessionSpec) -> Self {
-        Self::new(TAG_BYTES, spec.payload_bytes, spec.release.is_some())
+        let tag_bytes = match spec.protocol {
+            Protocol::Rr22Silent | Protocol::Rr22SmallField => tag_bytes(spec.rows_sender, spec.rows_receiver),
+            Protocol::EcdhOprf | Protocol::EcdhMutual | Protocol::EcdhCardinality => TAG_BYTES,
+        };
+        Self::new(tag_bytes, spec.payload_bytes, spec.release.is_some())
     }
 
     /// Bytes of the tag at the head of a row.
@@ -89,6 +95,11 @@ impl RowLayout {
 pub(crate) struct RowSecrets([u8; 64]);
 
 impl RowSecrets {
+    /// Takes over what a protocol derived.
+    pub(crate) const fn new(both: [u8; 64]) -> Self {
+        Self(both)
+    }
+
     /// Derives both from the OPRF output of the key and the number of the row within the key.
     pub(crate) fn derive(output: &[u8; 64], sid: &Sid, row: u32) -> Self {
         let mut both = Self([0; 64]);

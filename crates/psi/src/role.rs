@@ -15,11 +15,26 @@ pub enum Protocol {
     EcdhMutual,
     /// [`ecdh::cardinality`](crate::ecdh::cardinality): the receiver learns how many keys match.
     EcdhCardinality,
+    /// [`rr22`](crate::rr22) over silent vector OLE: the receiver learns the matching rows and their payload.
+    Rr22Silent,
+    /// [`rr22`](crate::rr22) over small-field vector OLE: the receiver learns the matching rows and their payload.
+    Rr22SmallField,
 }
 
 impl Protocol {
     /// Every protocol.
-    pub const ALL: &'static [Self] = &[Self::EcdhOprf, Self::EcdhMutual, Self::EcdhCardinality];
+    pub const ALL: &'static [Self] =
+        &[Self::EcdhOprf, Self::EcdhMutual, Self::EcdhCardinality, Self::Rr22Silent, Self::Rr22SmallField];
+
+    /// Whether the sender's input is rows that hang on keys, with payload if there is some: the one-sided joins. The
+    /// others compare keys only.
+    #[must_use]
+    pub const fn joins_rows(self) -> bool {
+        match self {
+            Self::EcdhOprf | Self::Rr22Silent | Self::Rr22SmallField => true,
+            Self::EcdhMutual | Self::EcdhCardinality => false,
+        }
+    }
 
     /// The protocol's name in agreements, logs and benches.
     #[must_use]
@@ -28,6 +43,8 @@ impl Protocol {
             Self::EcdhOprf => "ecdh-oprf",
             Self::EcdhMutual => "ecdh-mutual",
             Self::EcdhCardinality => "ecdh-cardinality",
+            Self::Rr22Silent => "rr22-silent",
+            Self::Rr22SmallField => "rr22-small-field",
         }
     }
 
@@ -38,6 +55,8 @@ impl Protocol {
             Self::EcdhOprf => 1,
             Self::EcdhMutual => 2,
             Self::EcdhCardinality => 3,
+            Self::Rr22Silent => 4,
+            Self::Rr22SmallField => 5,
         }
     }
 }

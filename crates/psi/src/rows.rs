@@ -11,7 +11,7 @@ mod sending;
 mod sorted;
 
 pub(crate) use collected::Collected;
-pub(crate) use grouped::group;
+pub(crate) use grouped::Grouped;
 pub(crate) use opening::{Hit, Matcher};
 pub(crate) use receiving::{Receiving, Withholding};
 pub(crate) use sending::{Sending, Withheld};

@@ -6,7 +6,7 @@ use crate::limits::Limits;
 use crate::release::Release;
 use crate::role::{Protocol, Role};
 use crate::sid::Sid;
-use crate::{ecdh, payload};
+use crate::{ecdh, payload, rr22};
 
 /// Bytes of a schema's name: with a key of the largest length it still fits the OPRF's input.
 const SCHEMA_BYTES_MAX: u64 = 1_024;
@@ -66,6 +66,7 @@ impl SessionSpec {
             Protocol::EcdhOprf => ecdh::oprf::wire_cost(self),
             Protocol::EcdhMutual => ecdh::mutual::wire_cost(self),
             Protocol::EcdhCardinality => ecdh::cardinality::wire_cost(self),
+            Protocol::Rr22Silent | Protocol::Rr22SmallField => rr22::wire_cost(self),
         }
     }
 
@@ -85,11 +86,14 @@ impl SessionSpec {
         Limits::check("bytes of the schema's name", self.schema_id.len() as u64, SCHEMA_BYTES_MAX)?;
         let payload_max = limits.payload_bytes_max.min(Limits::PAYLOAD_BYTES_CEILING);
         Limits::check("payload bytes of a row", u64::from(self.payload_bytes), u64::from(payload_max))?;
-        if self.payload_bytes > 0 && self.protocol != Protocol::EcdhOprf {
+        if self.payload_bytes > 0 && !self.protocol.joins_rows() {
             return Err(Misuse::PayloadNotSupported.into());
         }
         if self.release.is_some() && self.payload_bytes == 0 {
             return Err(Misuse::ReleaseWithoutPayload.into());
+        }
+        if matches!(self.protocol, Protocol::Rr22Silent | Protocol::Rr22SmallField) {
+            rr22::check(self)?;
         }
         Limits::check("bytes of a frame", self.frame_bytes() as u64, limits.frame_bytes_max as u64)
     }
@@ -98,6 +102,10 @@ impl SessionSpec {
     fn frame_bytes(&self) -> usize {
         let layout = payload::RowLayout::of(self);
         let rows = layout.rows_per_frame() * layout.row_bytes();
-        rows.max(ecdh::POINTS_PER_FRAME * 32 + 64) + HEADER_BYTES
+        let largest_other = match self.protocol {
+            Protocol::EcdhOprf | Protocol::EcdhMutual | Protocol::EcdhCardinality => ecdh::POINTS_PER_FRAME * 32 + 64,
+            Protocol::Rr22Silent | Protocol::Rr22SmallField => rr22::BYTES_PER_FRAME,
+        };
+        rows.max(largest_other) + HEADER_BYTES
     }
 }

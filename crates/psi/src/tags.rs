@@ -6,6 +6,10 @@ use symbolon_primitives::kdf::Label;
 
 use crate::sid::Sid;
 
+mod ranked;
+
+pub(crate) use ranked::{RANKED_BYTES, Ranked, sort};
+
 /// Statistical security of tag comparison: any false match has at most probability 2^-40.
 const STATISTICAL_BITS: u32 = 40;
 

@@ -73,10 +73,7 @@ impl Case {
     }
 
     fn spec(&self) -> SessionSpec {
-        let rows_sender = match self.protocol {
-            Protocol::EcdhOprf => self.rows.len(),
-            Protocol::EcdhMutual | Protocol::EcdhCardinality => self.sender_keys().len(),
-        };
+        let rows_sender = if self.protocol.joins_rows() { self.rows.len() } else { self.sender_keys().len() };
         SessionSpec {
             protocol: self.protocol,
             sid: Sid([0x51; 32]),
@@ -106,10 +103,10 @@ impl Case {
         let theirs: BTreeSet<Vec<u8>> = self.rows.iter().map(|(key, _)| key.clone()).collect();
         let common: BTreeSet<Vec<u8>> = mine.intersection(&theirs).cloned().collect();
         match self.protocol {
-            Protocol::EcdhOprf if self.release.is_some_and(|release| (common.len() as u64) < release.keys_min) => {
+            _ if self.release.is_some_and(|release| (common.len() as u64) < release.keys_min) => {
                 Seen::Withheld(common.len() as u64)
             }
-            Protocol::EcdhOprf => {
+            Protocol::EcdhOprf | Protocol::Rr22Silent | Protocol::Rr22SmallField => {
                 let mut rows: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
                 for (key, payload) in self.rows.iter().filter(|(key, _)| mine.contains(key)) {
                     rows.entry(key.clone()).or_default().push(payload.clone());
@@ -176,7 +173,7 @@ impl Case {
     /// What the sender's output says, in the form of [`Case::expected_by_sender`].
     fn seen_by_sender(&self, output: &Output) -> Option<Seen> {
         match (self.protocol, output) {
-            (Protocol::EcdhOprf, Output::Reported { matched, released }) if self.release.is_some() => {
+            (_, Output::Reported { matched, released }) if self.release.is_some() => {
                 Some(Seen::Reported(*matched, *released))
             }
             (Protocol::EcdhMutual, Output::Mutual(common)) => {
@@ -184,11 +181,17 @@ impl Case {
                 let common: BTreeSet<_> = common.iter().map(|key| keys[*key as usize].to_vec()).collect();
                 Some(Seen::Both(common.clone(), common))
             }
-            (Protocol::EcdhOprf | Protocol::EcdhCardinality, Output::Sent) if self.release.is_none() => None,
+            (protocol, Output::Sent) if protocol != Protocol::EcdhMutual && self.release.is_none() => None,
             (_, other) => panic!("unexpected output {other:?}"),
         }
     }
 }
+
+/// The joins whose messages are large however few the keys are.
+const OVER_VOLE: [Protocol; 2] = [Protocol::Rr22Silent, Protocol::Rr22SmallField];
+
+/// The one-sided joins.
+const JOINS: [Protocol; 3] = [Protocol::EcdhOprf, Protocol::Rr22Silent, Protocol::Rr22SmallField];
 
 fn seed(number: u8) -> Seed {
     Secret::new([number; 32])
@@ -197,14 +200,18 @@ fn seed(number: u8) -> Seed {
 /// A small run of each protocol, with payload where there is one, and rows without among them; with payload that is
 /// released and payload that is not.
 fn small_cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         Case::overlapping(Protocol::EcdhOprf, 5, 2, 4, 9),
         Case::overlapping(Protocol::EcdhOprf, 3, 1, 3, 0),
         Case::overlapping(Protocol::EcdhMutual, 5, 2, 4, 0),
         Case::overlapping(Protocol::EcdhCardinality, 5, 2, 4, 0),
         Case::overlapping(Protocol::EcdhOprf, 5, 2, 4, 9).withheld_below(3, Report::Count),
         Case::overlapping(Protocol::EcdhOprf, 5, 2, 4, 9).withheld_below(4, Report::Sufficient),
-    ]
+    ];
+    cases.extend(OVER_VOLE.map(|protocol| Case::overlapping(protocol, 5, 2, 4, 9)));
+    cases.push(Case::overlapping(Protocol::Rr22SmallField, 3, 1, 3, 0));
+    cases.push(Case::overlapping(Protocol::Rr22Silent, 5, 2, 4, 9).withheld_below(3, Report::Count));
+    cases
 }
 
 /// The other side's frames in a pair.

@@ -24,6 +24,8 @@
 #[cfg(any(test, feature = "test-util"))]
 pub mod ideal;
 
+pub mod silent;
+
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 //! # What it computes
 //! The sender holds Δ, 31 independent uniform bytes, and for each slot a row B of 31 bytes; the receiver holds for
 //! each slot rows U and V of 31 bytes with V = B ⊕ Δ ⊙ U, where ⊙ multiplies byte by byte in GF(2^8) modulo 0x11B.
-//! With D = C(P) ⊕ U from the receiver, C the code of [`rs`](super::rs), W = B ⊕ Δ ⊙ D = V ⊕ Δ ⊙ C(P).
+//! With D = C(P) ⊕ U from the receiver, C the code of [`rs`], W = B ⊕ Δ ⊙ D = V ⊕ Δ ⊙ C(P).
 //!
 //! | paper | here | held by |
 //! |---|---|---|
@@ -25,7 +25,7 @@
 //!   correction that is wrong for some positions only passes when Δ is elsewhere, and each bit guessed halves the
 //!   chance to go on. The check is computed for all trees before one answer is given. What a receiver gains that
 //!   sends a D which is no code word masked by U is not covered.
-//! * Δ ⊙ (C(a) ⊕ C(b)) for a ≠ b has 128 bits of entropy, see [`rs`](super::rs).
+//! * Δ ⊙ (C(a) ⊕ C(b)) for a ≠ b has 128 bits of entropy, see [`rs`].
 //!
 //! Time and addresses do not depend on Δ, seeds or pads.
 //!

@@ -1,10 +1,12 @@
 //! A driver over a socket: one thread reads, one writes, and the caller computes.
 
+use std::collections::BTreeMap;
 use std::io::{BufReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use symbolon_psi::error::PeerMisbehaved;
 use symbolon_psi::{Error as PsiError, Frame, Limits, Machine, Outcome, Party, Step};
@@ -23,16 +25,20 @@ pub(crate) fn rendezvous(socket: &mut UnixStream) -> Result<()> {
     Ok(())
 }
 
-/// Drives a party to its end. Gives the outcome and the bytes of the frames sent.
+/// Seconds of computing by the phase a party names.
+pub(crate) type Phases = BTreeMap<String, f64>;
+
+/// Drives a party to its end. Gives the outcome, the bytes of the frames sent, and what took how long.
+#[expect(clippy::disallowed_methods, reason = "a bench measures time")]
 pub(crate) fn drive(
     party: Party,
     socket: &UnixStream,
     pool: &rayon::ThreadPool,
     limits: Limits,
-) -> Result<(Outcome, u64)> {
+) -> Result<(Outcome, u64, Phases)> {
     let inbound = read_frames(socket.try_clone()?, limits.frame_bytes_max);
     let (outbound, writer) = write_frames(socket.try_clone()?);
-    let mut bytes = 0;
+    let (mut bytes, mut phases) = (0, Phases::new());
     let mut step = Step::Work(party);
     let outcome = loop {
         step = match step {
@@ -43,7 +49,10 @@ pub(crate) fn drive(
             }
             Step::Work(next) => {
                 let frame = queued(&inbound, &limits)?;
-                pool.install(|| next.advance(frame))?
+                let (phase, started) = (next.progress().phase, Instant::now());
+                let step = pool.install(|| next.advance(frame))?;
+                *phases.entry(phase.to_owned()).or_default() += started.elapsed().as_secs_f64();
+                step
             }
             Step::Await(next) => next.advance(Some(Frame::from_wire(inbound.recv()?, &limits)?))?,
             Step::Done(outcome) => break outcome,
@@ -55,7 +64,7 @@ pub(crate) fn drive(
     if !matches!(inbound.try_recv(), Err(TryRecvError::Empty | TryRecvError::Disconnected)) {
         return Err(PsiError::from(PeerMisbehaved::AfterTheEnd).into());
     }
-    Ok((outcome, bytes))
+    Ok((outcome, bytes, phases))
 }
 
 /// A frame that has arrived, if one has.

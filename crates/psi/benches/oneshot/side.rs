@@ -1,5 +1,6 @@
 //! One side of a run: its ids, its machine, its figures.
 
+use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -24,11 +25,12 @@ pub(crate) struct Report {
     pub(crate) rounds: u32,
     pub(crate) peak_rss_bytes: u64,
     pub(crate) matched: u64,
+    pub(crate) phases: pump::Phases,
 }
 
 impl Report {
     pub(crate) fn to_json(&self) -> Value {
-        json!([self.seconds, self.cpu_seconds, self.bytes, self.rounds, self.peak_rss_bytes, self.matched])
+        json!([self.seconds, self.cpu_seconds, self.bytes, self.rounds, self.peak_rss_bytes, self.matched, self.phases])
     }
 
     pub(crate) fn from_json(value: &Value) -> Result<Self> {
@@ -41,6 +43,7 @@ impl Report {
             rounds: u32::try_from(number(3)?)?,
             peak_rss_bytes: number(4)?,
             matched: number(5)?,
+            phases: serde_json::from_value(value[6].clone())?,
         })
     }
 }
@@ -50,21 +53,23 @@ impl Report {
 pub(crate) fn run(options: &Options, role: Role, mut socket: UnixStream) -> Result<Report> {
     let limits = Limits { frame_bytes_max: 1 << 20, rows_max: 1 << 26, payload_bytes_max: 1 << 16, key_bytes_max: 64 };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
-    let count = 1_u64 << options.log2;
+    let (first, common) = (options.rows_sender - options.common, options.common);
     let spec = SessionSpec {
         protocol: options.protocol,
         sid: Sid([7; 32]),
         schema_id: b"bench/1".to_vec(),
-        rows_sender: padded_rows(count),
-        rows_receiver: padded_rows(count),
+        rows_sender: padded_rows(options.rows_sender),
+        rows_receiver: padded_rows(options.rows_receiver),
         payload_bytes: options.payload,
         release: None,
     };
     let rounds = spec.wire_cost().rounds;
-    let keys = ids(if role == Role::Sender { 0 } else { count / 2 }, count)?;
     let input = match role {
-        Role::Sender => Err(SenderInput::one_row_per_key(keys, payload(count, options.payload)?)?),
-        Role::Receiver => Ok(ReceiverInput { keys }),
+        Role::Sender => {
+            let keys = ids(0, options.rows_sender)?;
+            Err(SenderInput::one_row_per_key(keys, payload(options.rows_sender, options.payload)?)?)
+        }
+        Role::Receiver => Ok(ReceiverInput { keys: ids(first, options.rows_receiver)? }),
     };
     pump::rendezvous(&mut socket)?;
     let (started, cpu_started) = (Instant::now(), cpu_seconds(ClockId::ProcessCPUTime));
@@ -73,14 +78,18 @@ pub(crate) fn run(options: &Options, role: Role, mut socket: UnixStream) -> Resu
         Err(rows) => Party::sender(spec, rows, seed, &limits),
         Ok(keys) => Party::receiver(spec, keys, seed, &limits),
     })?;
-    let (outcome, bytes) = pump::drive(party, &socket, &pool, limits)?;
+    let (outcome, bytes, phases) = pump::drive(party, &socket, &pool, limits)?;
     let seconds = started.elapsed().as_secs_f64();
     let cpu_seconds = cpu_seconds(ClockId::ProcessCPUTime) - cpu_started;
-    let matched = matched(outcome.output(), options.payload, count)?;
-    Ok(Report { seconds, cpu_seconds, bytes, rounds, peak_rss_bytes: peak_rss_bytes()?, matched })
+    let peak_rss_bytes = peak_rss_bytes()?;
+    let matched = matched(outcome.output(), options.payload, first, common)?;
+    if options.verify && role == Role::Receiver {
+        verify(options, outcome.output())?;
+    }
+    Ok(Report { seconds, cpu_seconds, bytes, rounds, peak_rss_bytes, matched, phases })
 }
 
-/// Random ids; the n-th is the same for both sides. The receiver's begin half-way through the sender's.
+/// Random ids; the n-th is the same for both sides. The receiver's begin where the common ones do.
 fn ids(first: u64, count: u64) -> Result<ItemSet> {
     let source = Prg::new(Secret::new([42; 32]));
     let mut set = ItemSet::with_capacity(usize::try_from(count)?, usize::try_from(count)? * ID_BYTES);
@@ -113,15 +122,15 @@ fn payload(count: u64, width: u32) -> Result<Vec<u8>> {
 }
 
 /// How many keys matched; every one of them is checked to be a common one, with its own payload.
-fn matched(output: &Output, width: u32, count: u64) -> Result<u64> {
+fn matched(output: &Output, width: u32, first: u64, common: u64) -> Result<u64> {
     let width = usize::try_from(width)?;
     match output {
         Output::Matched(rows) => {
             for (position, key) in rows.keys.iter().enumerate() {
-                let number = u64::from(*key) + count / 2;
+                let number = u64::from(*key) + first;
                 let shown = width.min(8);
                 let carried = &rows.payload[position * width..][..shown];
-                if number >= count || *carried != number.to_le_bytes()[..shown] {
+                if u64::from(*key) >= common || *carried != number.to_le_bytes()[..shown] {
                     return Err("a row that should not be there".into());
                 }
             }
@@ -131,6 +140,21 @@ fn matched(output: &Output, width: u32, count: u64) -> Result<u64> {
         Output::Count(count) => Ok(*count),
         _ => Ok(0),
     }
+}
+
+/// Compares what matched with a join of sets.
+fn verify(options: &Options, output: &Output) -> Result<()> {
+    let (theirs, mine) =
+        (ids(0, options.rows_sender)?, ids(options.rows_sender - options.common, options.rows_receiver)?);
+    let theirs: HashSet<&[u8]> = theirs.iter().collect();
+    let expected = (0_u32..).zip(mine.iter()).filter(|(_, id)| theirs.contains(id)).map(|(key, _)| key);
+    let same = match output {
+        Output::Matched(rows) => rows.keys.iter().copied().eq(expected),
+        Output::Mutual(keys) => keys.iter().copied().eq(expected),
+        Output::Count(count) => expected.count() as u64 == *count,
+        _ => false,
+    };
+    if same { Ok(()) } else { Err("a join of sets gives something else".into()) }
 }
 
 /// Processor time used so far.

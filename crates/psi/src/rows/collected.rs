@@ -52,6 +52,24 @@ impl Collected {
         &frame.body()[row % self.plan.items_per_frame * row_bytes..][..row_bytes]
     }
 
+    /// How many frames there are.
+    pub(crate) const fn frames(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// The tags of the rows of a frame.
+    pub(crate) fn tags(&self, frame: usize) -> impl Iterator<Item = &[u8]> {
+        let width = self.layout.tag_bytes();
+        self.layout.rows(self.frames[frame].body()).map(move |row| &row[..width])
+    }
+
+    /// The position of the first row of a frame, and the tag of the row before it.
+    pub(crate) fn before(&self, frame: usize) -> (usize, Option<&[u8]>) {
+        let first = frame * self.plan.items_per_frame;
+        let last = first.checked_sub(1).map(|row| &self.row(row)[..self.layout.tag_bytes()]);
+        (first, last)
+    }
+
     /// The rows in order.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &[u8]> {
         self.frames.iter().flat_map(|frame| self.layout.rows(frame.body()))

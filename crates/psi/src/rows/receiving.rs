@@ -26,6 +26,8 @@ pub(crate) struct Withholding {
 pub(crate) struct Receiving<M: Matcher> {
     state: State<M>,
     sid: Sid,
+    /// Where the rows stand among the sender's steps.
+    rows_position: usize,
 }
 
 enum State<M: Matcher> {
@@ -81,15 +83,21 @@ struct Asking<M> {
 
 impl<M: Matcher + Sync> Receiving<M> {
     /// Starts to collect.
-    pub(crate) fn new(outputs: M::Outputs, spec: &SessionSpec, release: Option<Withholding>, link: &Link) -> Self {
+    pub(crate) fn new(
+        outputs: M::Outputs,
+        spec: &SessionSpec,
+        release: Option<Withholding>,
+        rows_position: usize,
+        link: &Link,
+    ) -> Self {
         let collected = Collected::new(link.inbound(STEP_ROWS), RowLayout::of(spec));
-        Self { state: State::Collecting(Collecting { outputs, collected, release }), sid: spec.sid }
+        Self { state: State::Collecting(Collecting { outputs, collected, release }), sid: spec.sid, rows_position }
     }
 
-    /// The last step the peer may send, by its position behind that of the rows: the answer to the report only after
-    /// the report has left, and with it the last own message.
-    pub(crate) const fn turn_behind_rows(&self) -> usize {
-        if matches!(self.state, State::Asking(_)) { 3 } else { 1 }
+    /// The last step the peer may send: the answer to the report only after the report has left, and with it the
+    /// last own message.
+    pub(crate) const fn turn(&self) -> usize {
+        self.rows_position + if matches!(self.state, State::Asking(_)) { 3 } else { 1 }
     }
 
     /// Whether there is something to do with the frames received so far.
@@ -107,8 +115,8 @@ impl<M: Matcher + Sync> Receiving<M> {
         link: &mut Link,
         wrap: impl FnOnce(Self) -> S,
     ) -> Result<Turn<S>, Error> {
-        let sid = self.sid;
-        let wrap = |state| wrap(Self { state, sid });
+        let Self { sid, rows_position, .. } = self;
+        let wrap = |state| wrap(Self { state, sid, rows_position });
         Ok(match self.state {
             State::Collecting(state) => Turn::Next(wrap(state.work(link)?)),
             State::Ending(state) => {

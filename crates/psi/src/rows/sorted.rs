@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::machine::Progress;
 use crate::payload::RowLayout;
-use crate::tags::tag_prefix;
+use crate::tags::{RANKED_BYTES, Ranked, sort};
 
 /// Sealed rows with the order of their tags. Sorting is what shuffles them: tags are random.
 pub(crate) struct SortedRows {
@@ -17,11 +17,26 @@ impl SortedRows {
     pub(crate) fn new(sealed: Vec<u8>, layout: RowLayout) -> Self {
         let (row_bytes, tag_bytes) = (layout.row_bytes(), layout.tag_bytes());
         let tag = |row: u32| &sealed[row as usize * row_bytes..][..tag_bytes];
-        let mut keyed: Vec<(u64, u32)> =
-            (0_u32..).zip(layout.rows(&sealed)).map(|(row, bytes)| (tag_prefix(&bytes[..tag_bytes]), row)).collect();
-        keyed.par_sort_unstable_by(|one, two| one.0.cmp(&two.0).then_with(|| tag(one.1).cmp(tag(two.1))));
-        let order = keyed.into_iter().map(|(_, row)| row).collect();
+        let rows = u32::try_from(sealed.len() / row_bytes).expect("declared rows are below the ceiling of 2^30");
+        let ranked: Vec<Ranked> =
+            (0..rows).into_par_iter().with_min_len(1 << 12).map(|row| Ranked::new(tag(row), row)).collect();
+        let ranked = sort(ranked);
+        let mut order: Vec<u32> = ranked.iter().map(|entry| entry.index).collect();
+        if tag_bytes > RANKED_BYTES {
+            let mut rest = &mut order[..];
+            for alike in ranked.chunk_by(|one, two| one.tag() == two.tag()) {
+                let (rows, behind) = rest.split_at_mut(alike.len());
+                rows.sort_unstable_by(|one, two| tag(*one).cmp(tag(*two)));
+                rest = behind;
+            }
+        }
         Self { sealed, layout, order }
+    }
+
+    /// Whether two rows have the same tag.
+    pub(crate) fn has_equal_tags(&self) -> bool {
+        let tag = |row: &u32| &self.sealed[*row as usize * self.layout.row_bytes()..][..self.layout.tag_bytes()];
+        self.order.par_windows(2).any(|pair| tag(&pair[0]) == tag(&pair[1]))
     }
 
     /// The rows at `positions` of the sorted order.

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Case, seed, small_cases};
+use super::{Case, JOINS, seed, small_cases};
 use crate::error::Misuse;
 use crate::testing::{Delivery, limits, run_through};
 use crate::{Error, ItemSet, Limits, Output, Party, Protocol, ReceiverInput, Release, Report, SenderInput};
@@ -12,8 +12,10 @@ fn all_protocols(sender: u32, start: u32, receiver: u32) {
         let case = Case::overlapping(*protocol, sender, start, receiver, 0);
         case.check(case.run());
     }
-    let case = Case::overlapping(Protocol::EcdhOprf, sender, start, receiver, 33);
-    case.check(case.run());
+    for protocol in JOINS {
+        let case = Case::overlapping(protocol, sender, start, receiver, 33);
+        case.check(case.run());
+    }
 }
 
 #[test]
@@ -31,7 +33,7 @@ fn empty_disjoint_equal_and_single_sets() {
 #[test]
 fn ten_thousand_keys_in_several_frames() {
     for protocol in Protocol::ALL {
-        let payload_bytes = if *protocol == Protocol::EcdhOprf { 24 } else { 0 };
+        let payload_bytes = if protocol.joins_rows() { 24 } else { 0 };
         let case = Case::overlapping(*protocol, 10_000, 5_000, 9_000, payload_bytes);
         case.check(case.run());
     }
@@ -44,21 +46,21 @@ fn many_rows_under_one_key() {
         (key.into_bytes(), row.to_be_bytes().to_vec())
     });
     let keys = ["many", "3", "499", "500", "none"].map(|key| key.as_bytes().to_vec()).to_vec();
-    let case = Case { protocol: Protocol::EcdhOprf, rows: rows.collect(), keys, payload_bytes: 4, release: None };
-    case.check(case.run());
+    let rows: Vec<_> = rows.collect();
+    for protocol in JOINS {
+        let case = Case { protocol, rows: rows.clone(), keys: keys.clone(), payload_bytes: 4, release: None };
+        case.check(case.run());
+    }
 }
 
 #[test]
 fn large_payloads_have_frames_of_their_own() {
     let rows: Vec<_> = (0_u8..5).map(|row| (vec![row], vec![row; 200_000])).collect();
-    let case = Case {
-        protocol: Protocol::EcdhOprf,
-        rows,
-        keys: vec![vec![3], vec![9]],
-        payload_bytes: 200_000,
-        release: None,
-    };
-    case.check(case.run());
+    for protocol in JOINS {
+        let keys = vec![vec![3], vec![9]];
+        let case = Case { protocol, rows: rows.clone(), keys, payload_bytes: 200_000, release: None };
+        case.check(case.run());
+    }
 }
 
 #[test]
@@ -88,12 +90,14 @@ fn another_seed_gives_other_bytes_and_the_same_result() {
 
 #[test]
 fn another_schema_matches_nothing() {
-    let case = Case::overlapping(Protocol::EcdhOprf, 5, 0, 5, 0);
-    let mut spec = case.spec();
-    spec.schema_id = b"test/2".to_vec();
-    let receiver = Party::receiver(spec, case.receiver_input(), seed(2), &limits()).unwrap();
-    let outcome = crate::testing::run(case.sender(), receiver).receiver.finished();
-    assert!(matches!(outcome.output(), Output::Matched(matched) if matched.keys.is_empty()));
+    for protocol in JOINS {
+        let case = Case::overlapping(protocol, 5, 0, 5, 0);
+        let mut spec = case.spec();
+        spec.schema_id = b"test/2".to_vec();
+        let receiver = Party::receiver(spec, case.receiver_input(), seed(2), &limits()).unwrap();
+        let outcome = crate::testing::run(case.sender(), receiver).receiver.finished();
+        assert!(matches!(outcome.output(), Output::Matched(matched) if matched.keys.is_empty()));
+    }
 }
 
 #[test]
@@ -165,15 +169,18 @@ proptest! {
     ) {
         let keys: Vec<_> = keys.into_iter().collect();
         let with_payload = Case { protocol: Protocol::EcdhOprf, rows, keys, payload_bytes: 6, release: None };
-        with_payload.check(with_payload.run());
+        for protocol in JOINS {
+            let case = Case { protocol, ..with_payload.clone() };
+            case.check(case.run());
+        }
         for protocol in Protocol::ALL {
             let rows = with_payload.rows.iter().map(|(key, _)| (key.clone(), Vec::new())).collect();
             let keys = with_payload.keys.clone();
             let case = Case { protocol: *protocol, rows, keys, payload_bytes: 0, release: None };
             case.check(case.run());
         }
-        for report in [Report::Count, Report::Sufficient] {
-            let case = with_payload.clone().withheld_below(keys_min, report);
+        for (protocol, report) in JOINS.into_iter().zip([Report::Count, Report::Sufficient, Report::Count]) {
+            let case = Case { protocol, ..with_payload.clone() }.withheld_below(keys_min, report);
             case.check(case.run());
         }
     }

@@ -4,6 +4,7 @@ use symbolon_primitives::secret::Secret;
 
 use super::super::small_field::back_end::SmallField;
 use super::ideal::Ideal;
+use super::silent::Silent;
 use super::{BackEnd, ReceiverCorrelation, SenderCorrelation, SetUp, SetUpStep};
 
 type Sender<B, const W: usize> = <<B as BackEnd<W>>::SenderSetUp as SetUp>::Correlation;
@@ -77,5 +78,12 @@ fn the_ideal_correlation_holds() {
 fn the_small_field_correlation_holds() {
     for slots in [1, 2, 1_000, 5_003] {
         check::<SmallField, 2>(slots);
+    }
+}
+
+#[test]
+fn the_silent_correlation_holds() {
+    for slots in [1, 2, 1_000, 20_000] {
+        check::<Silent, 1>(slots);
     }
 }

@@ -13,15 +13,13 @@ use crate::items::{ItemEncoder, SenderInput};
 use crate::machine::Progress;
 use crate::payload::{RowLayout, RowSecrets, TAG_BYTES};
 use crate::release::ReleaseKey;
-use crate::rows::{SortedRows, group};
+use crate::rows::{Grouped, SortedRows};
 use crate::sid::Sid;
 
 /// Work on the own set, a few thousand rows at a time.
 pub(crate) struct OwnSet {
     input: SenderInput,
-    /// The rows of key k are `rows_by_key[starts[k]..starts[k + 1]]`.
-    starts: Vec<u32>,
-    rows_by_key: Vec<u32>,
+    grouped: Grouped,
     next_key: usize,
     layout: RowLayout,
     sid: Sid,
@@ -39,9 +37,9 @@ struct Job {
 impl OwnSet {
     pub(crate) fn new(input: SenderInput, layout: RowLayout, sid: Sid, rows_declared: u64, prg: &Prg) -> Self {
         let rows_total = usize::try_from(rows_declared).expect("declared rows are below the ceiling of 2^30");
-        let (starts, rows_by_key) = group(&input, &mut prg.fork(Label::Order, 0));
+        let grouped = Grouped::new(&input, &mut prg.fork(Label::Order, 0));
         let sealed = Vec::with_capacity(rows_total * layout.row_bytes());
-        Self { input, starts, rows_by_key, next_key: 0, layout, sid, rows_total, sealed }
+        Self { input, grouped, next_key: 0, layout, sid, rows_total, sealed }
     }
 
     /// Whether rows, or padding, are still to be made.
@@ -92,8 +90,7 @@ impl OwnSet {
             && self.next_key - first < POINTS_PER_FRAME
             && jobs.len() < POINTS_PER_FRAME
         {
-            let rows = self.starts[self.next_key] as usize..self.starts[self.next_key + 1] as usize;
-            let numbered = (0_u32..).zip(&self.rows_by_key[rows]);
+            let numbered = (0_u32..).zip(self.grouped.rows(self.next_key));
             let key = self.next_key - first;
             jobs.extend(numbered.map(|(number, row)| Job { key, number, row: *row }));
             self.next_key += 1;

@@ -96,7 +96,7 @@ impl State for Receiver {
             // Rows may come only after the last blinded point has left.
             Self::Exchanging(state) if state.blinded < state.frames => ROWS_POSITION - 1,
             Self::Exchanging(_) => ROWS_POSITION + 1,
-            Self::Receiving(state) => ROWS_POSITION + state.turn_behind_rows(),
+            Self::Receiving(state) => state.turn(),
         }
     }
 
@@ -150,7 +150,7 @@ impl Exchanging {
             return Ok(Turn::Next(Receiver::Exchanging(self)));
         }
         let Self { outputs, spec, release, .. } = *self;
-        Ok(Turn::Next(Receiver::Receiving(Box::new(Receiving::new(outputs, &spec, release, link)))))
+        Ok(Turn::Next(Receiver::Receiving(Box::new(Receiving::new(outputs, &spec, release, ROWS_POSITION, link)))))
     }
 
     /// M = r·H(x) for the next frame of positions.
