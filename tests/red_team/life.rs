@@ -1,13 +1,18 @@
 //! Agreements that are held or ended, and keys that were withdrawn.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use symbolon_node::clock::{Clock, SystemClock};
+use symbolon_node::home::Home;
 use symbolon_policy::NoticeKind;
 use symbolon_tests::hostile::client::Intruder;
 use symbolon_tests::hostile::word;
+use symbolon_tests::{Node, Pair};
 use symbolon_wire::v1;
+use tokio::net::TcpListener;
 
 use crate::report::{Attack, Report};
 use crate::scene::{Scene, agree, ask};
@@ -19,7 +24,8 @@ pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     Box::pin(suspension(report, &scene)).await?;
     Box::pin(revocation(report, &scene)).await?;
     Box::pin(cards(report, &scene)).await?;
-    Box::pin(withdrawal(report, &scene)).await
+    Box::pin(withdrawal(report, &scene)).await?;
+    Box::pin(probing(report, scene)).await
 }
 
 /// A notice over the wire, signed by nobody.
@@ -149,4 +155,25 @@ async fn withdrawal(report: &mut Report, scene: &Scene) -> Result<()> {
         )
         .await;
     Ok(())
+}
+
+/// A sign of probing suspends the agreement where the operator wants it so.
+async fn probing(report: &mut Report, scene: Scene) -> Result<()> {
+    let Scene { pair: Pair { dir, bank, bureau }, mallory, agreement } = scene;
+    let home = bureau.stop().await?.settings().home.clone();
+    let path = home.join("node.toml");
+    let text = std::fs::read_to_string(&path)?.replace("\nsuspend = false", "\nsuspend = true");
+    ensure!(text.contains("\nsuspend = true"), "the configuration has another form");
+    std::fs::write(&path, text)?;
+    let home = Home::open(&home, &BTreeMap::new(), Arc::new(SystemClock)).await?;
+    let bureau = Node::serve(home, TcpListener::bind("127.0.0.1:0").await?).await?;
+    let scene = Scene { pair: Pair { dir, bank, bureau }, mallory, agreement };
+    let (bureau, ask) = (&scene.pair.bureau, scene.ask());
+
+    let attack = Attack::new("probing_with_few_keys", "asks about four keys", "PROBING_SUSPECTED");
+    report.elsewhere(attack, scene.bank().offered(&ask, |_| {})).await;
+    let log = std::fs::read_to_string(bureau.home().settings().home.join("audit/log.jsonl"))?;
+    ensure!(log.contains("\"agreement_suspended\""), "the suspension is not recorded");
+    let attack = Attack::new("probing_again", "asks again after it was suspected", "AGREEMENT_SUSPENDED");
+    report.attack(bureau, attack, scene.bank().offered(&ask, |_| {})).await
 }

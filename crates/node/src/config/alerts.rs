@@ -19,6 +19,7 @@ pub(super) struct RawAlerts {
     overlap_percent: u64,
     overlap_keys: u64,
     refuse: bool,
+    suspend: bool,
     refuse_overlap: bool,
 }
 
@@ -34,6 +35,7 @@ impl Default for RawAlerts {
             overlap_percent: 98,
             overlap_keys: 8,
             refuse: false,
+            suspend: false,
             refuse_overlap: false,
         }
     }
@@ -53,6 +55,7 @@ pub(super) const COMMENTS: &[(&str, &str)] = &[
     ),
     ("overlap_keys", "So is an own input that mostly agrees with an earlier one and differs by at most so many keys."),
     ("refuse", "Refuse a partner's job that shows a sign; nothing is spent then."),
+    ("suspend", "Refuse it and suspend the agreement as well, which ends its running jobs, until you resume it."),
     ("refuse_overlap", "Refuse an own job whose input nearly agrees with an earlier one."),
 ];
 
@@ -81,7 +84,8 @@ impl TryFrom<RawAlerts> for AlertRules {
                 overlap_permille: overlap * 10,
                 overlap_keys: raw.overlap_keys,
             },
-            refuse: raw.refuse,
+            refuse: raw.refuse || raw.suspend,
+            suspend: raw.suspend,
             refuse_overlap: raw.refuse_overlap,
         })
     }

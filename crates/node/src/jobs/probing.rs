@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use symbolon_policy::Permit;
 use symbolon_policy::audit::Entry;
-use symbolon_policy::probing::{Finding, overlap_sign};
+use symbolon_policy::probing::{Finding, Sign, overlap_sign};
 use symbolon_policy::sketch::{InputMark, Marker};
 use symbolon_psi::{Protocol, Role};
 use symbolon_tables::Keyed;
@@ -78,6 +78,10 @@ impl Run {
                 self.home().metrics().not_accepted(error.reason());
                 if let Error::Refused(Refused::Probing { finding }) = &error {
                     self.tell(&job, finding, true).await?;
+                    // An own input that looks like an earlier one is no reason to suspend: nothing has left yet.
+                    if finding.sign != Sign::InputOverlap && self.home().settings().alerts.suspend {
+                        self.home().suspend_for_probing(job.agreement_id).await?;
+                    }
                 }
                 return Err(error);
             }

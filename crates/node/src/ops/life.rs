@@ -4,6 +4,8 @@
 //! over as soon as it can. What an agreement is worth is always read anew from the store, so that what another process
 //! writes holds for running jobs too.
 
+use std::str::FromStr as _;
+
 use symbolon_policy::audit::Entry;
 use symbolon_policy::{
     Life, Notice, NoticeContent, NoticeKind, NoticeProblem, NoticeWord, Seat, SignedAgreement, Standing, Taken,
@@ -105,9 +107,43 @@ impl Home {
         word: Option<NoticeWord>,
     ) -> Result<Noticed, Error> {
         let record = self.find_agreement(id).await?;
+        let content = self.give_notice(&record, kind, word).await?;
+        if let Err(error) = self.deliver_notices().await {
+            tracing::debug!(reason = error.reason(), "a notice waits for the partner");
+        }
+        let waiting = self.store().undelivered_notices().await?;
+        let same = |(_, notice): &([u8; 32], NoticeRecord)| notice.content == content;
+        let delivered = !waiting.iter().any(same);
+        let standing = self.agreement_now(record.id).await?.standing;
+        Ok(Noticed { record, content, standing, delivered })
+    }
+
+    /// Suspends an agreement because a job under it showed a sign of probing. The node hands the notice over later; one
+    /// that is suspended already stays so.
+    pub(crate) async fn suspend_for_probing(&self, id: AgreementId) -> Result<(), Error> {
+        let record = self.store().agreement(id).await?.ok_or(super::agreements::NO_SUCH_AGREEMENT)?;
+        let word = NoticeWord::from_str("probing").ok();
+        match self.give_notice(&record, NoticeKind::Suspend, word).await {
+            Ok(content) => {
+                let agreement = content.agreement_id.short();
+                tracing::warn!(agreement, "the agreement is suspended: a job showed a sign of probing");
+                Ok(())
+            }
+            Err(Error::Misuse { .. } | Error::Refused(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a notice of this institution and records it; it holds when this returns.
+    async fn give_notice(
+        &self,
+        record: &AgreementRecord,
+        kind: NoticeKind,
+        word: Option<NoticeWord>,
+    ) -> Result<NoticeContent, Error> {
         let content = loop {
             let now = self.agreement_now(record.id).await?;
-            let seat = peer_seat(&now.signed, &record)?.other();
+            let seat = peer_seat(&now.signed, record)?.other();
             if !now.signed.signed_by(seat) {
                 return Err(Refused::NotActive.into());
             }
@@ -122,14 +158,7 @@ impl Home {
             }
         };
         self.evidence().append(self.notice_entry(&content, "own")).await?;
-        if let Err(error) = self.deliver_notices().await {
-            tracing::debug!(reason = error.reason(), "a notice waits for the partner");
-        }
-        let waiting = self.store().undelivered_notices().await?;
-        let same = |(_, notice): &([u8; 32], NoticeRecord)| notice.content == content;
-        let delivered = !waiting.iter().any(same);
-        let standing = self.agreement_now(record.id).await?.standing;
-        Ok(Noticed { record, content, standing, delivered })
+        Ok(content)
     }
 
     /// Reads an agreement with what it is worth at this moment.

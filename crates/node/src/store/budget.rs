@@ -28,6 +28,8 @@ pub struct AlertRules {
     pub thresholds: Thresholds,
     /// Whether a job of the peer that shows a sign is refused.
     pub refuse: bool,
+    /// Whether the agreement is suspended as well.
+    pub suspend: bool,
     /// Whether an own job is refused when its input nearly agrees with an earlier one.
     pub refuse_overlap: bool,
 }
