@@ -44,6 +44,13 @@ pub const fn receiver(protocol: Protocol) -> Receiver {
     }
 }
 
+/// Whether the sender puts in rows, and does not look at its keys again afterwards; in the others both sides put in
+/// keys only.
+#[must_use]
+pub const fn sends_rows(protocol: Protocol) -> bool {
+    !matches!(protocol, Protocol::EcdhMutual | Protocol::EcdhCardinality)
+}
+
 /// The agreement's word for a protocol.
 ///
 /// # Errors
@@ -51,7 +58,7 @@ pub const fn receiver(protocol: Protocol) -> Receiver {
 pub fn policy_protocol(protocol: Protocol) -> Result<symbolon_policy::Protocol, Error> {
     protocol.as_str().parse().map_err(|_| Error::Misuse {
         what: "no agreement can name this protocol",
-        remedy: "use ecdh-oprf, ecdh-mutual or ecdh-cardinality",
+        remedy: "use one of those `symbolon agreement draft --help` lists",
     })
 }
 

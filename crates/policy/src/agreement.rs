@@ -272,6 +272,29 @@ words! {
         EcdhMutual = "ecdh-mutual",
         /// One side learns how many keys both have.
         EcdhCardinality = "ecdh-cardinality",
+        /// As the first, much faster, for parties that follow the protocol; rests on learning parity with noise.
+        Rr22Silent = "rr22-silent",
+        /// The same with more bytes and without that assumption.
+        Rr22SmallField = "rr22-small-field",
+    }
+}
+
+impl Protocol {
+    /// Whether it protects only from a party that follows it and looks at what it sees: one that deviates may learn
+    /// more or spoil the other's result without being found.
+    #[must_use]
+    pub const fn is_semi_honest(self) -> bool {
+        match self {
+            Self::EcdhOprf => false,
+            Self::EcdhMutual | Self::EcdhCardinality | Self::Rr22Silent | Self::Rr22SmallField => true,
+        }
+    }
+
+    /// Whether it is built on oblivious transfer and not on Diffie-Hellman. The agreement has to say that such a
+    /// protocol is accepted; the others were allowed by their name alone before there was that term.
+    #[must_use]
+    pub const fn is_oblivious_transfer(self) -> bool {
+        matches!(self, Self::Rr22Silent | Self::Rr22SmallField)
     }
 }
 
@@ -317,7 +340,7 @@ pub(crate) use words;
 mod optional;
 
 pub use approver::Approver;
-pub use optional::{Epsilon, OptionalTerms, Period, ReleaseCount};
+pub use optional::{Epsilon, OptionalTerms, Period, ReleaseCount, SemiHonest};
 
 /// The identifier of an agreement: SHA-256 of its canonical bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

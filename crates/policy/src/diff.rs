@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::agreement::{
-    Agreement, Allowance, Column, ColumnUse, OptionalTerms, Party, Period, Recipients, Seat, Terms,
+    Agreement, Allowance, Column, ColumnUse, OptionalTerms, Party, Period, Recipients, Seat, SemiHonest, Terms,
 };
 use crate::words::{duplicates, gift, listed};
 
@@ -169,6 +169,12 @@ fn optional(found: &mut Found, old: &OptionalTerms, new: &OptionalTerms) {
         let now = if new.receipt_count { "now says" } else { "no longer says" };
         let sentence = format!("The receipt of a job {now} how many keys both have.");
         found.add(sentence, Effect::Wider.reversed_if(!new.receipt_count));
+    }
+    if old.semi_honest != new.semi_honest {
+        let word = |word: Option<SemiHonest>| word.map_or("unsaid", SemiHonest::as_str);
+        let (old, new) = (word(old.semi_honest), word(new.semi_honest));
+        let sentence = format!("Protocols that protect only from a party that follows them: {old} became {new}.");
+        found.add(sentence, Effect::Other);
     }
     if old.release_count != new.release_count {
         let (old, new) = (old.release_count, new.release_count);

@@ -417,9 +417,18 @@ pub enum Problem {
     /// A key that must not approve.
     #[error("is an organisation key, which signs for the institution and approves nothing: give the person's own key")]
     ApproverKey,
+    /// A protocol for parties that follow it, which nobody accepted.
+    #[error(
+        "protects only from a party that follows it, which both have to accept: add semi_honest = \"accepted\", or use \
+         \"ecdh-oprf\""
+    )]
+    SemiHonestUnsaid,
+    /// A protocol for parties that follow it, where the agreement refuses such.
+    #[error("protects only from a party that follows it, and `semi_honest` is \"refused\": use \"ecdh-oprf\"")]
+    SemiHonestRefused,
     /// Protocol, result and direction do not go together.
     #[error(
-        "does not go together with the rest: \"ecdh-oprf\" gives \"match\" or \"enrich\" to one party, \"ecdh-mutual\" \
+        "does not go together with the rest: \"ecdh-oprf\", \"rr22-silent\" and \"rr22-small-field\" give \"match\" or \"enrich\" to one party, \"ecdh-mutual\" \
          gives \"match\" to both, \"ecdh-cardinality\" gives \"count\" to one: change the entry"
     )]
     Combination,

@@ -5,7 +5,7 @@ use symbolon_primitives::sign::SigningKey;
 
 use crate::agreement::{
     Agreement, Allowance, Approver, Column, ColumnUse, Duplicates, KeyPart, Normaliser, OptionalTerms, Party, Period,
-    Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
+    Protocol, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms,
 };
 use crate::identity::Digest;
 use crate::padding::Padding;
@@ -123,6 +123,7 @@ pub(crate) fn optional_terms() -> Terms {
         snapshots_max: Some(2),
         epsilon_max: Some("0.75".parse().unwrap()),
         lookups_max: Some(100),
+        semi_honest: Some(SemiHonest::Accepted),
     };
     terms
 }

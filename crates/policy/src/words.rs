@@ -111,7 +111,7 @@ impl View<'_> {
                 format!("To {}, by {}: {what}.", other.name, rule.protocol)
             })
             .collect();
-        let shows_rows = |rule: &Allowance| rule.protocol == Protocol::EcdhOprf;
+        let shows_rows = |rule: &Allowance| rule.result != ResultKind::Count && rule.protocol != Protocol::EcdhMutual;
         if own.duplicates == Duplicates::All && self.rules_for(self.viewpoint.other()).any(shows_rows) {
             sentences.push(format!("To {}, for each key both have: how many of your rows carry it.", other.name));
         }
@@ -228,16 +228,26 @@ impl View<'_> {
         if terms.intersection_min > 0 {
             sentences.push(optional::minimum(terms));
         }
-        let semi_honest = |rule: &&Allowance| matches!(rule.protocol, Protocol::EcdhMutual | Protocol::EcdhCardinality);
-        let protocols = terms.allow.iter().filter(semi_honest).map(|rule| rule.protocol.as_str().to_owned());
-        if let Some(protocols) = listed(protocols.collect::<BTreeSet<_>>().into_iter()) {
+        if let Some(protocols) = protocols_where(&terms.allow, Protocol::is_semi_honest) {
             sentences.push(format!(
                 "{protocols}: a party that departs from the protocol can make the result wrong; neither side would \
                  notice."
             ));
         }
+        if let Some(protocols) = protocols_where(&terms.allow, Protocol::is_oblivious_transfer) {
+            sentences.push(format!(
+                "{protocols}: a party that departs from the protocol may learn more than its result; one that asks can \
+                 act as if it had two and a half times the rows it declares."
+            ));
+        }
         sentences
     }
+}
+
+/// The allowed protocols of which `is` holds, in words.
+fn protocols_where(allow: &[Allowance], is: fn(Protocol) -> bool) -> Option<String> {
+    let protocols = allow.iter().map(|rule| rule.protocol).filter(|protocol| is(*protocol));
+    listed(protocols.map(|protocol| protocol.as_str().to_owned()).collect::<BTreeSet<_>>().into_iter())
 }
 
 /// What a rule gives: `receiver` and `owner` are the possessives of the two sides.

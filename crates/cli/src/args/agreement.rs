@@ -12,7 +12,7 @@ Example, at the bank, with the bureau's table description in bureau.table.toml:
     --rows-max 100000 --runs 12 --days 365 -o join.toml
 
 --allow PROTOCOL:RESULT:TO may be given several times:
-  PROTOCOL  ecdh-oprf, ecdh-mutual, ecdh-cardinality
+  PROTOCOL  ecdh-oprf, ecdh-mutual, ecdh-cardinality; with --semi-honest accepted also rr22-silent, rr22-small-field
   RESULT    match (which rows), enrich (matched rows with the partner's columns), count (how many)
   TO        us, peer, both: who gets the result
 --get lists the partner's columns that come to us with matched rows, --give our columns that go to the partner.
@@ -306,6 +306,9 @@ pub(crate) struct OptionalArgs {
     /// with --matched-min and enrich), count, or none when the receiver's own node shall check it
     #[arg(long, value_name = "WORD")]
     pub(crate) release: Option<String>,
+    /// Whether protocols are acceptable that protect only from a party that follows them: accepted or refused
+    #[arg(long, value_name = "WORD")]
+    pub(crate) semi_honest: Option<String>,
     /// The receipt both sign may say how many keys matched
     #[arg(long)]
     pub(crate) receipt_count: bool,

@@ -48,7 +48,7 @@ pub(crate) struct JoinArgs {
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
     /// The protocol [default: the first one the agreement allows for this]
-    #[arg(long, value_parser = ["ecdh-oprf", "ecdh-mutual"])]
+    #[arg(long, value_parser = ["ecdh-oprf", "ecdh-mutual", "rr22-silent", "rr22-small-field"])]
     pub(crate) protocol: Option<String>,
 }
 

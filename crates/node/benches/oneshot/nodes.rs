@@ -13,7 +13,7 @@ use symbolon_node::home::{Home, InitOptions, init};
 use symbolon_node::ops::agreements::AgreementInput;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::{JobRecord, JobState};
-use symbolon_policy::{ColumnUse, OptionalTerms, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, ResultKind, SemiHonest};
 use symbolon_psi::Protocol;
 use symbolon_tables::{ColumnSpec, ColumnType, CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 use tokio::net::TcpListener;
@@ -190,13 +190,14 @@ pub(crate) async fn agree(bank: &Home, bureau: &Home, options: &Options) -> Resu
         partner.columns.insert("note".to_owned(), DraftColumn { column_use: ColumnUse::AfterMatch, bytes_max });
     }
     let to = if options.protocol == Protocol::EcdhMutual { DraftRecipient::Both } else { DraftRecipient::Own };
+    let protocol: symbolon_policy::Protocol = options.protocol.as_str().parse()?;
     let draft = DraftOptions {
         table: "customers".to_owned(),
         peer: "bureau".to_owned(),
         partner_card: bureau.table_card("files").await?,
         title: "Bench".to_owned(),
         purpose: "Measuring".to_owned(),
-        allow: vec![DraftAllow { protocol: options.protocol.as_str().parse()?, result: result(options), to }],
+        allow: vec![DraftAllow { protocol, result: result(options), to }],
         valid_from: None,
         valid_days: 1,
         runs_max: 1,
@@ -204,7 +205,10 @@ pub(crate) async fn agree(bank: &Home, bureau: &Home, options: &Options) -> Resu
         intersection_min: 0,
         own: DraftSide::default(),
         partner,
-        optional: OptionalTerms::default(),
+        optional: OptionalTerms {
+            semi_honest: protocol.is_oblivious_transfer().then_some(SemiHonest::Accepted),
+            ..OptionalTerms::default()
+        },
     };
     let draft = bank.agreement_draft(&draft).await?.into_bytes();
     let once = bank.agreement_sign(AgreementInput::Document(draft)).await?;

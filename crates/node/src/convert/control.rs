@@ -287,7 +287,7 @@ pub(crate) fn new_job(request: v1::CreateJobRequest, agreement_id: [u8; 32]) -> 
         "" => None,
         text => Some(
             text.parse::<Protocol>()
-                .map_err(|_| misuse("the protocol is not known", "give ecdh-oprf, ecdh-mutual or ecdh-cardinality"))?,
+                .map_err(|_| misuse("the protocol is not known", "give one of those `symbolon agreement draft --help` lists"))?,
         ),
     };
     let result = request.result.parse::<ResultKind>();

@@ -142,7 +142,7 @@ impl Run {
         let width = layout.width();
         let keyed = self.load(&table, layout).await?;
         let rows = match (deal.role(), deal.protocol) {
-            (Role::Sender, symbolon_psi::Protocol::EcdhOprf) => keyed.row_key.len(),
+            (Role::Sender, protocol) if convert::sends_rows(protocol) => keyed.row_key.len(),
             _ => keyed.keys.len(),
         };
         let rows = rows as u64;
@@ -251,15 +251,12 @@ impl Run {
             let seed = Seed::random()?;
             let machine = pool.install(|| match role {
                 Role::Sender => {
-                    let (bytes, ends) = match spec.protocol {
-                        // Only this protocol's sender never looks at its keys again.
-                        symbolon_psi::Protocol::EcdhOprf => std::mem::take(&mut keyed.keys).into_parts(),
-                        _ => keyed.keys.clone().into_parts(),
+                    let (keys, row_key) = if convert::sends_rows(spec.protocol) {
+                        (std::mem::take(&mut keyed.keys), std::mem::take(&mut keyed.row_key))
+                    } else {
+                        (keyed.keys.clone(), Vec::new())
                     };
-                    let row_key = match spec.protocol {
-                        symbolon_psi::Protocol::EcdhOprf => std::mem::take(&mut keyed.row_key),
-                        _ => Vec::new(),
-                    };
+                    let (bytes, ends) = keys.into_parts();
                     let payload = std::mem::take(&mut keyed.payload);
                     let keys = ItemSet::from_parts(bytes, ends)?;
                     Party::sender(spec, SenderInput { keys, row_key, payload }, seed, &limits)

@@ -54,6 +54,7 @@ fn extensions(terms: &Terms) -> BTreeMap<&'static str, Vec<u8>> {
         snapshots_max,
         epsilon_max,
         lookups_max,
+        semi_honest,
     } = &terms.optional;
     let mut extensions = BTreeMap::new();
     let mut add = |name, value: Option<Vec<u8>>| {
@@ -71,6 +72,7 @@ fn extensions(terms: &Terms) -> BTreeMap<&'static str, Vec<u8>> {
     add("snapshots_max", number(snapshots_max));
     add("epsilon_max", epsilon_max.map(|amount| amount.millionths().to_be_bytes().to_vec()));
     add("lookups_max", number(lookups_max));
+    add("semi_honest", semi_honest.map(|word| word.as_str().into()));
     for (party, name) in terms.parties.iter().zip(["party.1.approvals", "party.2.approvals"]) {
         add(name, (party.approvals_min > 0 || !party.approvers.is_empty()).then(|| approvals(party)));
     }

@@ -3,7 +3,7 @@
 use crate::agreement::validate::BYTES_MAX;
 use crate::agreement::{
     Allowance, Approver, Column, ColumnUse, Duplicates, FORMAT, KeyPart, Normaliser, OptionalTerms, Party, Period,
-    Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms,
+    Protocol, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms,
 };
 use crate::error::{Error, Problem, Section};
 use crate::fields::{Fields, Writer, quoted};
@@ -56,6 +56,8 @@ fn read_optional(top: &mut Fields) -> Result<OptionalTerms, Error> {
         snapshots_max: top.optional_number("snapshots_max")?,
         epsilon_max: top.optional("epsilon_max", |top, field| top.parsed(field, Problem::Epsilon))?,
         lookups_max: top.optional_number("lookups_max")?,
+        semi_honest: top
+            .optional("semi_honest", |top, field| top.word(field, SemiHonest::WORDS, SemiHonest::from_word))?,
     })
 }
 
@@ -219,6 +221,13 @@ fn write_optional(out: &mut Writer, terms: &OptionalTerms) {
 # learns by it: \"bit\" (whether the minimum is reached) or \"count\" (how many keys both have).",
         );
         out.text("release_count", terms.release_count.as_str());
+    }
+    if let Some(word) = terms.semi_honest {
+        out.lines(
+            "\
+# Whether a protocol may be allowed that protects only from a party that follows it: \"accepted\" or \"refused\".",
+        );
+        out.text("semi_honest", word.as_str());
     }
     if terms.receipt_count {
         out.lines("# The receipt both sign says how many keys both have, so both learn it.\nreceipt_count = true");

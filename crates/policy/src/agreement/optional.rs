@@ -31,6 +31,18 @@ pub struct OptionalTerms {
     pub epsilon_max: Option<Epsilon>,
     /// The most lookups of single records over the agreement's life, by either party.
     pub lookups_max: Option<u64>,
+    /// Whether protocols that protect only from a party that follows them are acceptable.
+    pub semi_honest: Option<SemiHonest>,
+}
+
+words! {
+    /// Whether a protocol may be allowed that is secure against parties that follow it only.
+    SemiHonest {
+        /// It may.
+        Accepted = "accepted",
+        /// It may not, whatever its name.
+        Refused = "refused",
+    }
 }
 
 words! {

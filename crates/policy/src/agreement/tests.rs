@@ -72,6 +72,7 @@ const EDITS: &[(&str, Edit)] = &[
     ("snapshots_max", |it| it.optional.snapshots_max = Some(1)),
     ("epsilon_max", |it| it.optional.epsilon_max = Some("1".parse().unwrap())),
     ("lookups_max", |it| it.optional.lookups_max = Some(1)),
+    ("semi_honest", |it| it.optional.semi_honest = Some(SemiHonest::Accepted)),
     ("approvals", |it| approved_by(it, 0, 1, &[("Ada", 11)])),
     ("approvals (party)", |it| approved_by(it, 1, 1, &[("Ada", 11)])),
     ("approvers.name", |it| approved_by(it, 0, 1, &[("Bob", 11)])),
@@ -114,6 +115,7 @@ fn every_field_changes_the_id() {
                 snapshots_max: _,
                 epsilon_max: _,
                 lookups_max: _,
+                semi_honest: _,
             },
     } = terms();
     let Party {
@@ -207,6 +209,18 @@ fn unfit_optional_terms_are_refused_by_name() {
         (Section::Top, "release_count", Problem::NothingToRelease, |it| {
             it.optional.release_count = ReleaseCount::Count;
             it.allow.remove(0);
+        }),
+        (Section::Allow(1), "protocol", Problem::SemiHonestUnsaid, |it| it.allow[0].protocol = Protocol::Rr22Silent),
+        (Section::Allow(2), "protocol", Problem::SemiHonestUnsaid, |it| {
+            it.allow[1] = Allowance {
+                protocol: Protocol::Rr22SmallField,
+                result: ResultKind::Match,
+                to: Recipients::One(Seat::First),
+            };
+        }),
+        (Section::Allow(1), "protocol", Problem::SemiHonestRefused, |it| {
+            it.allow[0].protocol = Protocol::Rr22Silent;
+            it.optional.semi_honest = Some(SemiHonest::Refused);
         }),
         (Section::Party(1), "approvals_min", Problem::ApproversMissing, |it| it.parties[0].approvals_min = 1),
         (Section::Party(1), "approvals_min", Problem::ApprovalsMin { got: 2, approvers: 1 }, |it| {
@@ -478,6 +492,7 @@ prop_compose! {
             snapshots_max: limits[0],
             epsilon_max: epsilon.map(|millionths| Epsilon::from_millionths(millionths).unwrap()),
             lookups_max: limits[1],
+            semi_honest: Some(SemiHonest::Accepted),
         }
     }
 }
@@ -492,7 +507,7 @@ prop_compose! {
         version in any_text(),
         digest in any::<[u8; 32]>(),
         mut parties in [any_party(1), any_party(2)],
-        allow in proptest::sample::subsequence(rules(), 1..=7),
+        allow in proptest::sample::subsequence(rules(), 1..=15),
         optional in any_optional(),
     ) -> Terms {
         let parts = parties[0].key.len().min(parties[1].key.len());
@@ -523,8 +538,10 @@ fn rules() -> Vec<Allowance> {
     let mut rules = vec![rule(Protocol::EcdhMutual, ResultKind::Match, Recipients::Both)];
     for seat in Seat::BOTH {
         let to = Recipients::One(seat);
-        rules.push(rule(Protocol::EcdhOprf, ResultKind::Match, to));
-        rules.push(rule(Protocol::EcdhOprf, ResultKind::Enrich, to));
+        for protocol in [Protocol::EcdhOprf, Protocol::Rr22Silent, Protocol::Rr22SmallField] {
+            rules.push(rule(protocol, ResultKind::Match, to));
+            rules.push(rule(protocol, ResultKind::Enrich, to));
+        }
         rules.push(rule(Protocol::EcdhCardinality, ResultKind::Count, to));
     }
     rules

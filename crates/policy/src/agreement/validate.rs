@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::agreement::{Column, ColumnUse, Party, Protocol, Recipients, ReleaseCount, ResultKind, Seat, Terms};
+use crate::agreement::{Column, ColumnUse, Party, Protocol, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms};
 use crate::error::{Error, Problem, Section};
 
 /// Row counts: what the protocols can index.
@@ -173,11 +173,20 @@ fn check_allow(terms: &Terms) -> Result<(), Error> {
         if !seen.insert(allowance) {
             return Err(section.problem("protocol", Problem::Repeated));
         }
+        check_semi_honest(terms, allowance.protocol).map_err(|problem| section.problem("protocol", problem))?;
         match (allowance.protocol, allowance.result, allowance.to) {
-            (Protocol::EcdhOprf, ResultKind::Match, Recipients::One(_))
+            (
+                Protocol::EcdhOprf | Protocol::Rr22Silent | Protocol::Rr22SmallField,
+                ResultKind::Match,
+                Recipients::One(_),
+            )
             | (Protocol::EcdhMutual, ResultKind::Match, Recipients::Both)
             | (Protocol::EcdhCardinality, ResultKind::Count, Recipients::One(_)) => {}
-            (Protocol::EcdhOprf, ResultKind::Enrich, Recipients::One(receiver)) => {
+            (
+                Protocol::EcdhOprf | Protocol::Rr22Silent | Protocol::Rr22SmallField,
+                ResultKind::Enrich,
+                Recipients::One(receiver),
+            ) => {
                 if owner(terms, receiver).columns_used(ColumnUse::AfterMatch).next().is_none() {
                     return Err(section.problem("result", Problem::NothingToGive));
                 }
@@ -188,6 +197,15 @@ fn check_allow(terms: &Terms) -> Result<(), Error> {
     Ok(())
 }
 
+/// Checks what the agreement says of protocols that protect only from parties that follow them.
+fn check_semi_honest(terms: &Terms, protocol: Protocol) -> Result<(), Problem> {
+    match terms.optional.semi_honest {
+        Some(SemiHonest::Refused) if protocol.is_semi_honest() => Err(Problem::SemiHonestRefused),
+        None if protocol.is_oblivious_transfer() => Err(Problem::SemiHonestUnsaid),
+        _ => Ok(()),
+    }
+}
+
 /// The party that owns what `receiver` is enriched with.
 fn owner(terms: &Terms, receiver: Seat) -> &Party {
     &terms.parties[receiver.other().index()]
@@ -196,7 +214,10 @@ fn owner(terms: &Terms, receiver: Seat) -> &Party {
 /// The field to change: the result if the protocol never gives it, else the recipients.
 const fn misfit(protocol: Protocol, result: ResultKind) -> &'static str {
     match (protocol, result) {
-        (Protocol::EcdhOprf, ResultKind::Match | ResultKind::Enrich)
+        (
+            Protocol::EcdhOprf | Protocol::Rr22Silent | Protocol::Rr22SmallField,
+            ResultKind::Match | ResultKind::Enrich,
+        )
         | (Protocol::EcdhMutual, ResultKind::Match)
         | (Protocol::EcdhCardinality, ResultKind::Count) => "to",
         _ => "result",

@@ -1,6 +1,6 @@
 //! The terms an agreement can do without, in plain words.
 
-use crate::agreement::{OptionalTerms, Party, Period, Recipients, ReleaseCount, ResultKind, Seat, Terms};
+use crate::agreement::{OptionalTerms, Party, Period, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms};
 use crate::words::listed;
 
 /// What bounds the use, a sentence each.
@@ -22,6 +22,17 @@ pub(super) fn limits(terms: &OptionalTerms) -> Vec<String> {
     }
     if let Some(most) = terms.epsilon_max {
         sentences.push(format!("Results given with noise lose at most {most} of privacy (epsilon) in all."));
+    }
+    match terms.semi_honest {
+        Some(SemiHonest::Accepted) => sentences.push(
+            "Protocols that protect only from a party that follows them are accepted: one that deviates may learn more \
+             or spoil a result without being found."
+                .to_owned(),
+        ),
+        Some(SemiHonest::Refused) => {
+            sentences.push("No protocol is used that protects only from a party that follows it.".to_owned());
+        }
+        None => {}
     }
     if let Some(id) = terms.replaces {
         sentences.push(format!(

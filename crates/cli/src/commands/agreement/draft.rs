@@ -113,6 +113,7 @@ fn optional(args: &OptionalArgs, holds_minimum: bool) -> Result<OptionalTerms, F
         snapshots_max: args.snapshots,
         epsilon_max: read("--epsilon", args.epsilon.as_deref())?,
         lookups_max: args.lookups,
+        semi_honest: read("--semi-honest", args.semi_honest.as_deref())?,
     })
 }
 
