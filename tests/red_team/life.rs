@@ -25,7 +25,7 @@ pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     Box::pin(revocation(report, &scene)).await?;
     Box::pin(cards(report, &scene)).await?;
     Box::pin(withdrawal(report, &scene)).await?;
-    Box::pin(probing(report, scene)).await
+    Box::pin(probing(report)).await
 }
 
 /// A notice over the wire, signed by nobody.
@@ -158,8 +158,8 @@ async fn withdrawal(report: &mut Report, scene: &Scene) -> Result<()> {
 }
 
 /// A sign of probing suspends the agreement where the operator wants it so.
-async fn probing(report: &mut Report, scene: Scene) -> Result<()> {
-    let Scene { pair: Pair { dir, bank, bureau }, mallory, agreement } = scene;
+async fn probing(report: &mut Report) -> Result<()> {
+    let Scene { pair: Pair { dir, bank, bureau }, mallory, agreement } = Scene::new(&[]).await?;
     let home = bureau.stop().await?.settings().home.clone();
     let path = home.join("node.toml");
     let text = std::fs::read_to_string(&path)?.replace("\nsuspend = false", "\nsuspend = true");

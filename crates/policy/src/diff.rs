@@ -172,9 +172,11 @@ fn optional(found: &mut Found, old: &OptionalTerms, new: &OptionalTerms) {
     }
     if old.semi_honest != new.semi_honest {
         let word = |word: Option<SemiHonest>| word.map_or("unsaid", SemiHonest::as_str);
+        let narrower = new.semi_honest == Some(SemiHonest::Refused)
+            || (new.semi_honest.is_none() && old.semi_honest == Some(SemiHonest::Accepted));
         let (old, new) = (word(old.semi_honest), word(new.semi_honest));
         let sentence = format!("Protocols that protect only from a party that follows them: {old} became {new}.");
-        found.add(sentence, Effect::Other);
+        found.add(sentence, Effect::Wider.reversed_if(narrower));
     }
     if old.release_count != new.release_count {
         let (old, new) = (old.release_count, new.release_count);

@@ -50,7 +50,8 @@ mod fixtures;
 
 pub use agreement::{
     Agreement, AgreementId, Allowance, Approver, Column, ColumnUse, DOCUMENT_BYTES_MAX, Duplicates, Epsilon, FORMAT,
-    KeyPart, Normaliser, OptionalTerms, Party, Period, Protocol, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms,
+    KeyPart, Normaliser, OptionalTerms, Party, Period, Protocol, Recipients, ReleaseCount, ResultKind, Seat,
+    SemiHonest, Terms,
 };
 pub use budget::{Cost, Spent};
 pub use card::{

@@ -285,10 +285,9 @@ pub(crate) fn new_job(request: v1::CreateJobRequest, agreement_id: [u8; 32]) -> 
     }
     let protocol = match request.protocol.as_str() {
         "" => None,
-        text => Some(
-            text.parse::<Protocol>()
-                .map_err(|_| misuse("the protocol is not known", "give one of those `symbolon agreement draft --help` lists"))?,
-        ),
+        text => Some(text.parse::<Protocol>().map_err(|_| {
+            misuse("the protocol is not known", "give one of those `symbolon agreement draft --help` lists")
+        })?),
     };
     let result = request.result.parse::<ResultKind>();
     Ok(NewJob {

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::agreement::{Column, ColumnUse, Party, Protocol, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms};
+use crate::agreement::{
+    Column, ColumnUse, Party, Protocol, Recipients, ReleaseCount, ResultKind, Seat, SemiHonest, Terms,
+};
 use crate::error::{Error, Problem, Section};
 
 /// Row counts: what the protocols can index.

@@ -97,6 +97,7 @@ fn optional_terms_are_compared_as_limits() {
         "The most lookups of single records: now limited to 100. [narrower]",
         "The most privacy loss of results with noise: now limited to 0.75. [narrower]",
         "The receipt of a job now says how many keys both have. [wider]",
+        "Protocols that protect only from a party that follows them: unsaid became accepted. [wider]",
         "What the owner of columns learns when it releases them: none became bit. [changed]",
         "Your approvers: nobody became Ada Lund, Ben Okoro and Chen Wei. [changed]",
         "Your approvals needed: 0 became 2. [narrower]",
