@@ -80,7 +80,7 @@ impl Run {
                     self.tell(&job, finding, true).await?;
                     // An own input that looks like an earlier one is no reason to suspend: nothing has left yet.
                     if finding.sign != Sign::InputOverlap && self.home().settings().alerts.suspend {
-                        self.home().suspend_for_probing(job.agreement_id).await?;
+                        Box::pin(self.home().suspend_for_probing(job.agreement_id)).await?;
                     }
                 }
                 return Err(error);
