@@ -4,7 +4,7 @@ use anyhow::Result;
 use symbolon_node::control_client::JobRequest;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ReleaseCount, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ReleaseCount, ResultKind, SemiHonest};
 use symbolon_tables::{Duplicates, Format};
 use symbolon_tests::{Node, Pair};
 
@@ -36,7 +36,10 @@ async fn options(pair: &Pair, protocol: Protocol, result: ResultKind) -> Result<
         intersection_min: 0,
         own: DraftSide::default(),
         partner: DraftSide { columns: columns.into(), ..DraftSide::default() },
-        optional: OptionalTerms::default(),
+        optional: OptionalTerms {
+            semi_honest: protocol.is_oblivious_transfer().then_some(SemiHonest::Accepted),
+            ..OptionalTerms::default()
+        },
     })
 }
 
@@ -64,8 +67,22 @@ async fn result_text(node: &Node, job: &str) -> Result<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bank_learns_the_agreed_columns_of_common_customers() -> Result<()> {
+    learns_columns(Protocol::EcdhOprf).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_by_silent_transfer() -> Result<()> {
+    learns_columns(Protocol::Rr22Silent).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_by_small_field_transfer() -> Result<()> {
+    learns_columns(Protocol::Rr22SmallField).await
+}
+
+async fn learns_columns(protocol: Protocol) -> Result<()> {
     let pair = pair(Duplicates::First).await?;
-    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let agreement = pair.agree(&options(&pair, protocol, ResultKind::Enrich).await?).await?;
     let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
     finished(&pair.bank, &job).await?;
     assert_eq!(result_text(&pair.bank, &job).await?, "id,name,grade,balance\n2,Bob,A,1.50\n3,Cy,,2.25\n");
@@ -84,8 +101,14 @@ async fn the_bank_learns_the_agreed_columns_of_common_customers() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_rows_of_a_key_come_and_go_into_parquet() -> Result<()> {
+    all_rows_come(Protocol::EcdhOprf).await?;
+    all_rows_come(Protocol::Rr22Silent).await?;
+    all_rows_come(Protocol::Rr22SmallField).await
+}
+
+async fn all_rows_come(protocol: Protocol) -> Result<()> {
     let pair = pair(Duplicates::All).await?;
-    let agreement = pair.agree(&options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?).await?;
+    let agreement = pair.agree(&options(&pair, protocol, ResultKind::Enrich).await?).await?;
     let mut wanted = request(&agreement, ResultKind::Enrich);
     wanted.columns = vec!["grade".to_owned()];
     wanted.own_columns = vec!["id".to_owned()];
@@ -167,10 +190,14 @@ async fn too_few_matches_stay_with_the_node_that_found_them() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_stay_with_the_peer_when_too_few_match() -> Result<()> {
     let pair = pair(Duplicates::First).await?;
-    for (intersection_min, state, failure) in
-        [(3, JobState::Failed, Some("INTERSECTION_BELOW_MINIMUM")), (2, JobState::Done, None)]
-    {
-        let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?;
+    let below = (3, JobState::Failed, Some("INTERSECTION_BELOW_MINIMUM"));
+    for (protocol, (intersection_min, state, failure)) in [
+        (Protocol::EcdhOprf, below),
+        (Protocol::EcdhOprf, (2, JobState::Done, None)),
+        (Protocol::Rr22Silent, below),
+        (Protocol::Rr22SmallField, (2, JobState::Done, None)),
+    ] {
+        let mut options = options(&pair, protocol, ResultKind::Enrich).await?;
         options.intersection_min = intersection_min;
         options.optional.release_count = ReleaseCount::Bit;
         let agreement = pair.agree(&options).await?;
@@ -266,9 +293,11 @@ async fn the_smallest_windows_only_make_it_slower() -> Result<()> {
     pair.table(&pair.bank, "customers", "id", &many("id,name", 0, 30_000, ",x"), Duplicates::Reject).await?;
     pair.table(&pair.bureau, "files", "key", &many("key,grade,balance", 29_000, 30_000, ",A,1.50"), Duplicates::Reject)
         .await?;
-    let agreement = pair.agree(&options(&pair, Protocol::EcdhMutual, ResultKind::Match).await?).await?;
-    let job = pair.bank.create(request(&agreement, ResultKind::Match)).await?;
-    finished(&pair.bank, &job).await?;
-    assert_eq!(pair.bank.home().result_show(&job).await?.manifest.matched, Some(1_000));
+    for protocol in [Protocol::EcdhMutual, Protocol::Rr22Silent] {
+        let agreement = pair.agree(&options(&pair, protocol, ResultKind::Match).await?).await?;
+        let job = pair.bank.create(request(&agreement, ResultKind::Match)).await?;
+        finished(&pair.bank, &job).await?;
+        assert_eq!(pair.bank.home().result_show(&job).await?.manifest.matched, Some(1_000));
+    }
     Ok(())
 }
