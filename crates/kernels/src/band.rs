@@ -3,7 +3,7 @@
 //! # What it computes
 //! A key stands for one equation: the exclusive or of those entries of a vector that its band selects. The band
 //! starts at [`Key::position`] and has `width` bits, bit j for the entry at `position` + j; its bits are the low ones
-//! of the key's row, 32 bytes read as a little-endian number.
+//! of the key's row, 32 bytes read as a little-endian number. Keys come in the order of blocks: of position / 8.
 //!
 //! * [`eliminate`] brings the equations of a stretch of the vector into echelon form, [`insert`] adds what
 //!   left one stretch to the next, and [`substitute`] solves from the last entry to the first.
@@ -141,13 +141,13 @@ impl<'a> Stretch<'a> {
     }
 }
 
-/// Keys as every function takes them: in ascending order from `first` on, with bands of `width` bits.
+/// Keys as every function takes them: in the order of their blocks, from `first` on, with bands of `width` bits.
 fn assert_keys(width: usize, keys: &[Key], first: u32, slots: usize) {
     assert!((1..=WIDTH_MAX).contains(&width), "the width is from 1 to 248");
-    assert!(keys.is_sorted_by_key(|key| key.position), "keys are in the order of their positions");
-    if let (Some(start), Some(end)) = (keys.first(), keys.last()) {
-        assert!(start.position >= first && ((end.position - first) as usize) < slots, "keys start in the stretch");
-    }
+    let block = |key: &Key| key.position as usize / BLOCK_SLOTS;
+    assert!(keys.is_sorted_by_key(block), "keys are in the order of their blocks");
+    let inside = |key: &Key| key.position >= first && ((key.position - first) as usize) < slots;
+    assert!(keys.iter().all(inside), "keys start in the stretch");
 }
 
 /// Brings the equations of `keys` into echelon form: row `index` of `rows` times the vector is value `index` of
@@ -159,8 +159,7 @@ fn assert_keys(width: usize, keys: &[Key], first: u32, slots: usize) {
 /// [`Dependent`] when an equation is the sum of others; the stretch is then of no use.
 ///
 /// # Panics
-/// When the width is not from 1 to 248, keys are not in the order of their positions or start outside, an
-/// index has no row or value, `first` is no multiple of 8, or `solution` has not eight entries for each block.
+/// When the width is not from 1 to 248, keys are not in the order of their blocks or start outside, an index has no row or value, `first` is no multiple of 8, or `solution` has not eight entries for each block.
 pub fn eliminate(
     width: usize,
     keys: &[Key],
@@ -225,8 +224,8 @@ fn substitute_on(backend: Backend, width: usize, blocks: &[Block], solution: &mu
 /// `first`.
 ///
 /// # Panics
-/// When the width is not from 1 to 248, keys are not in the order of their positions, a band does not lie in
-/// the vector, an index has no row, or `out` has another length than `keys`.
+/// When the width is not from 1 to 248, `first` is no multiple of 8, keys are not in the order of their blocks, a band
+/// does not lie in the vector, an index has no row, or `out` has another length than `keys`.
 pub fn decode<const W: usize>(
     width: usize,
     keys: &[Key],
@@ -249,6 +248,7 @@ fn decode_on<const W: usize>(
 ) {
     assert_keys(width, keys, first, (vector.len() + 1).saturating_sub(width));
     assert_eq!(keys.len(), out.len(), "one result for each key");
+    assert!((first as usize).is_multiple_of(BLOCK_SLOTS), "a window begins where a block does");
     match backend {
         Backend::Portable => portable::decode(width, keys, rows, first, vector, out),
         #[cfg(target_arch = "x86_64")]

@@ -5,7 +5,7 @@
 //! well-kept libraries, defines the results, and tests compare all others with it bit by bit.
 //!
 //! `--cfg kernels_force="portable"` in `RUSTFLAGS` leaves the portable backends only, whatever the CPU has. `avx2`
-//! leaves those too that need nothing beyond AVX2 ([`ristretto8`] has none), `neon` those for aarch64, of which there
+//! leaves those too that need nothing beyond AVX2 ([`ristretto8`] and [`band`] have none), `neon` those for aarch64, of which there
 //! is none yet. `avx512` changes nothing, since no backend runs on a CPU without its instructions.
 //!
 //! Kernels take secrets: every module says under *Security* what its running time and its addresses depend on.

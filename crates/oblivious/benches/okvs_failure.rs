@@ -11,7 +11,8 @@
 //! A trial draws n positions among ⌈(1 + expansion)·n⌉, gives each a band of random bits, and asks whether the rows are
 //! independent. Failures in long vectors are local events, so their number is nearly Poisson with a mean
 //! proportional to n: with p the part of trials that failed, `security of one key` is log2(n) - log2(-ln(1 - p)).
-//! It is fitted by a·w + c, each line weighted with the inverse of its variance.
+//! It is fitted by a·w + c, each line weighted with the inverse of its variance, and for comparison continued from the
+//! widest lines with the slope that queueing theory gives for wide bands.
 
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 
@@ -293,11 +294,31 @@ fn main() -> Result<()> {
     println!("theory, wide bands: slope {:.4}", slope_of_theory(options.expansion));
     let Some(fit) = Fit::new(&points(None)) else { return Ok(()) };
     fit.print("all");
-    println!("\n| keys | width for 40 bits |");
-    println!("|---|---|");
-    for log in (10..=24).step_by(2) {
-        let wide = (8..=248).find(|width| fit.lower(f64::from(*width)) - f64::from(log) >= 40.0);
-        println!("| 2^{log} | {} |", wide.map_or_else(|| "-".to_owned(), |width| width.to_string()));
+    let slope = slope_of_theory(options.expansion);
+    println!("\n| keys | width for 40 bits, fitted | width for 40 bits, from the last lines by theory |");
+    println!("|---|---|---|");
+    for log in (10..=24).step_by(2).map(f64::from) {
+        let wide = |security: &dyn Fn(f64) -> f64| {
+            let width = (8..=248).find(|width| security(f64::from(*width)) - log >= 40.0);
+            width.map_or_else(|| "-".to_owned(), |width| width.to_string())
+        };
+        let fitted = wide(&|width| fit.lower(width));
+        println!("| 2^{log} | {fitted} | {} |", wide(&|width| last_lines(&lines, slope, width)));
     }
     Ok(())
+}
+
+/// The least security of one key at a width that follows from lines with many failures, less three standard errors,
+/// by the slope of theory. Slopes fall towards it as bands become wider, so it errs to the safe side.
+fn last_lines(lines: &[Line], slope: f64, width: f64) -> f64 {
+    lines
+        .iter()
+        .filter(|line| line.failures >= 300)
+        .filter_map(|line| line.security().map(|point| (line.case, point)))
+        .filter(|(case, _)| {
+            let wider = |line: &Line| line.case.keys == case.keys && line.case.width > case.width;
+            !lines.iter().any(|line| wider(line) && line.failures >= 300)
+        })
+        .map(|(case, (bits, variance))| bits - 3.0 * variance.sqrt() + slope * (width - case.width as f64))
+        .fold(f64::INFINITY, f64::min)
 }

@@ -26,7 +26,8 @@
 //! A row starts at a position that is uniform among ⌈1.10·n⌉ and has `width` random bits from there on: a linear
 //! system whose matrix is a random band.
 //!
-//! 1. Keys are brought in the order of their positions, piece by piece and stretch by stretch (`order`).
+//! 1. Keys are brought in the order of their positions (of blocks of eight), piece by piece and stretch by stretch
+//!    (`order`).
 //! 2. Every stretch of 2^14 columns is brought into echelon form by itself; what reaches into the next stretch
 //!    is added to it afterwards (`encode`).
 //! 3. Free columns get zeros or random entries, and the rest follows from the last to the first.
@@ -73,8 +74,8 @@ pub const ROW_BYTES: usize = symbolon_kernels::band::ROW_BYTES;
 /// The uniform bytes that give a key its row: as a little-endian number, the low `width` bits are the band, and the
 /// high 64 bits scaled to the number of positions are where it starts.
 ///
-/// Bits 192 to `width` - 1 serve for both. The highest of them, at most bit 223, has a weight of 2^-32 in the fraction
-/// that gives the position, so it moves one position in 2^7 at most, by one.
+/// Bits 192 to `width` - 1 serve for both. There are at most 32 of them, which together weigh less than 2^-32 in the
+/// fraction that gives the position: they decide about fewer than one row in 2^7, and move it by one.
 pub type RowHash = [u8; ROW_BYTES];
 
 /// Why there is no vector.

@@ -59,7 +59,8 @@ impl System {
         let mut keys: Vec<_> = (0..count)
             .map(|index| Key { position: noise.below(starts), index: u32::try_from(index).unwrap() })
             .collect();
-        keys.sort_by_key(|key| key.position);
+        // Within a block they may have any order.
+        keys.sort_by_key(|key| key.position / 8);
         Self { width, slots: (starts + width).next_multiple_of(BLOCK_SLOTS), keys, rows, values }
     }
 

@@ -1,11 +1,11 @@
 //! Keys in the order of their positions.
 //!
 //! Rows come in any order and lie all over the vector, which is larger than the cache. So keys are first sorted by
-//! stretches of the vector within pieces of the rows, then by position within a stretch; both fit the second
-//! cache. Pieces and stretches are independent of each other.
+//! stretches of the vector within pieces of the rows, then by blocks of eight positions within a stretch; both fit the
+//! second cache. Pieces and stretches are independent of each other.
 
 use rayon::prelude::*;
-use symbolon_kernels::band::Key;
+use symbolon_kernels::band::{BLOCK_SLOTS, Key};
 use zeroize::Zeroizing;
 
 use super::{Params, RowHash};
@@ -17,7 +17,7 @@ pub(super) const PIECE_ROWS: usize = 1 << 16;
 pub(super) const STRETCH_SLOTS: usize = 1 << 14;
 
 /// Below so many keys a stretch is sorted by comparison.
-const FEW: usize = 1 << 10;
+const FEW: usize = 1 << 8;
 
 /// The keys of all rows, by stretch within each piece.
 pub(super) struct Order {
@@ -57,13 +57,18 @@ impl Piece {
     }
 }
 
-/// What belongs to one stretch, gathered from all over. Keys are in the order of their positions, and the index of
-/// each is its place in the order of pieces, in which rows are.
+/// What belongs to one stretch, gathered from all over. Keys are in the order of their blocks, and the index of each is
+/// its place in the order of pieces, in which rows are.
 #[derive(Default)]
 pub(super) struct Stretch {
     pub(super) keys: Zeroizing<Vec<Key>>,
     pub(super) rows: Zeroizing<Vec<RowHash>>,
     counts: Zeroizing<Vec<u32>>,
+}
+
+/// The number of a key's block in its stretch.
+const fn block(key: Key) -> usize {
+    key.position as usize % STRETCH_SLOTS / BLOCK_SLOTS
 }
 
 /// Where the stretches of a vector begin.
@@ -90,7 +95,7 @@ impl Order {
         (before, self.pieces[piece].stretch(number))
     }
 
-    /// Gathers a stretch: its rows, and its keys in the order of their positions.
+    /// Gathers a stretch: its rows, and its keys in the order of their blocks.
     pub(super) fn gather(&self, number: usize, rows: &[RowHash], stretch: &mut Stretch) {
         stretch.rows.clear();
         for part in self.parts(number) {
@@ -115,10 +120,10 @@ impl Order {
 
     fn sort_many(&self, number: usize, stretch: &mut Stretch) {
         stretch.counts.clear();
-        stretch.counts.resize(STRETCH_SLOTS, 0);
+        stretch.counts.resize(STRETCH_SLOTS / BLOCK_SLOTS, 0);
         for part in self.parts(number) {
             for key in part {
-                stretch.counts[key.position as usize % STRETCH_SLOTS] += 1;
+                stretch.counts[block(*key)] += 1;
             }
         }
         let mut before = 0;
@@ -128,7 +133,7 @@ impl Order {
         let mut index = 0;
         for part in self.parts(number) {
             for key in part {
-                let place = &mut stretch.counts[key.position as usize % STRETCH_SLOTS];
+                let place = &mut stretch.counts[block(*key)];
                 stretch.keys[*place as usize] = Key { position: key.position, index };
                 *place += 1;
                 index += 1;

@@ -95,7 +95,8 @@ avx512! {
         let block = positions[lanes.start] as usize / 8;
         let start = 8 * block;
         let count = positions[lanes.clone()].iter().take(8).take_while(|position| **position as usize - start < 64).count();
-        let reach = positions[lanes.start + count - 1] as usize - start + width;
+        // The last key may start anywhere in its block.
+        let reach = positions[lanes.start + count - 1] as usize / 8 * 8 + 7 - start + width;
         let steps = reach.div_ceil(8);
         advance(window, block, block + steps);
 
