@@ -236,8 +236,8 @@ impl View<'_> {
         }
         if let Some(protocols) = protocols_where(&terms.allow, Protocol::is_oblivious_transfer) {
             sentences.push(format!(
-                "{protocols}: a party that departs from the protocol may learn more than its result; one that asks can \
-                 act as if it had two and a half times the rows it declares."
+                "{protocols}: a party that asks and departs from the protocol may learn more than its result; the other \
+                 would not notice."
             ));
         }
         sentences
