@@ -6,6 +6,7 @@ mod budget;
 mod job;
 mod key;
 mod policy;
+mod protocol;
 mod table;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) use self::budget::{AlertCommand, BudgetArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};
 pub(crate) use self::key::{KeyCommand, KeyKindArg, ProtectionArgs, ProtectionKind, RotateKeyArgs};
 pub(crate) use self::policy::{ExplainArgs, Phase, PolicyCommand};
+pub(crate) use self::protocol::{ProtocolCommand, RunArgs};
 pub(crate) use self::table::{AddTableArgs, TableCommand};
 use crate::exit;
 
@@ -74,6 +76,9 @@ pub(crate) enum Command {
     /// Register and inspect this institution's tables
     #[command(subcommand)]
     Table(TableCommand),
+    /// Tell what the protocols give away, against whom they hold and what they cost
+    #[command(subcommand)]
+    Protocol(ProtocolCommand),
     /// Exchange identities with partners
     #[command(subcommand)]
     Peer(PeerCommand),

@@ -13,6 +13,7 @@ mod job;
 mod key;
 mod peer;
 mod policy;
+mod protocol;
 mod result;
 mod rotation;
 mod serve;
@@ -65,6 +66,7 @@ async fn dispatch(command: Command, context: &Context) -> Result<Option<Report>,
     match command {
         Command::Init(args) => init::run(args, context).await.map(Some),
         Command::Table(command) => table::run(command, context).await,
+        Command::Protocol(command) => protocol::run(&command).map(Some),
         Command::Peer(command) => peer::run(command, context).await,
         Command::Agreement(command) => agreement::run(command, context).await,
         Command::Approver(command) => approver::run(command, context).map(Some),

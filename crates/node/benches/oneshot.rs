@@ -54,8 +54,7 @@ impl Options {
                 _ => return Err("unknown option".into()),
             }
         }
-        let keys_only = matches!(options.protocol, Protocol::EcdhMutual | Protocol::EcdhCardinality);
-        if options.payload > 0 && (keys_only || options.payload < nodes::PAYLOAD_MIN) {
+        if options.payload > 0 && (!options.protocol.joins_rows() || options.payload < nodes::PAYLOAD_MIN) {
             return Err("a payload goes with a protocol that gives rows and takes at least 4 bytes".into());
         }
         Ok(options)

@@ -44,13 +44,6 @@ pub const fn receiver(protocol: Protocol) -> Receiver {
     }
 }
 
-/// Whether the sender puts in rows, and does not look at its keys again afterwards; in the others both sides put in
-/// keys only.
-#[must_use]
-pub const fn sends_rows(protocol: Protocol) -> bool {
-    !matches!(protocol, Protocol::EcdhMutual | Protocol::EcdhCardinality)
-}
-
 /// The agreement's word for a protocol.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ pub mod node;
 pub mod peers;
 pub mod policies;
 pub mod protect;
+pub mod protocols;
 pub mod results;
 pub mod tables;
 pub mod trust;

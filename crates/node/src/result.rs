@@ -166,19 +166,24 @@ impl ManifestLeakage {
     /// The statements for the side `own` of a run.
     #[must_use]
     pub fn of(protocol: Protocol, own: Role, payload: bool, release: Option<Report>) -> Self {
-        let statement = |role| {
-            let statement = leakage::statement(protocol, role, payload, release);
-            let facts = |items: &[leakage::Item]| {
-                let fact = |item: &leakage::Item| ManifestFact { key: item.key.into(), sentence: item.text.into() };
-                items.iter().map(fact).collect()
-            };
-            ManifestStatement {
-                model: statement.model.as_str().to_owned(),
-                learns: facts(&statement.learns),
-                caveats: facts(&statement.caveats),
-            }
-        };
+        let statement = |role| ManifestStatement::of(protocol, role, payload, release);
         Self { own: statement(own), peer: statement(own.peer()) }
+    }
+}
+
+impl ManifestStatement {
+    /// The statement on the side `role` of a run.
+    pub(crate) fn of(protocol: Protocol, role: Role, payload: bool, release: Option<Report>) -> Self {
+        let statement = leakage::statement(protocol, role, payload, release);
+        let facts = |items: &[leakage::Item]| {
+            let fact = |item: &leakage::Item| ManifestFact { key: item.key.into(), sentence: item.text.into() };
+            items.iter().map(fact).collect()
+        };
+        Self {
+            model: statement.model.as_str().to_owned(),
+            learns: facts(&statement.learns),
+            caveats: facts(&statement.caveats),
+        }
     }
 }
 

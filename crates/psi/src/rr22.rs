@@ -252,7 +252,7 @@ fn duplicate(ids: &[hashing::Id]) -> Option<u32> {
     (0_u32..).zip(ids).find(|(_, id)| !seen.insert(**id)).map(|(index, _)| index)
 }
 
-fn refused(error: oblivious::Error) -> Error {
+pub(crate) fn refused(error: oblivious::Error) -> Error {
     use oblivious::error::PeerMisbehaved as Lower;
     match error {
         oblivious::Error::PeerMisbehaved(Lower::MalformedPoint) => PeerMisbehaved::MalformedPoint.into(),

@@ -142,7 +142,7 @@ impl Run {
         let width = layout.width();
         let keyed = self.load(&table, layout).await?;
         let rows = match (deal.role(), deal.protocol) {
-            (Role::Sender, protocol) if convert::sends_rows(protocol) => keyed.row_key.len(),
+            (Role::Sender, protocol) if protocol.joins_rows() => keyed.row_key.len(),
             _ => keyed.keys.len(),
         };
         let rows = rows as u64;
@@ -251,7 +251,8 @@ impl Run {
             let seed = Seed::random()?;
             let machine = pool.install(|| match role {
                 Role::Sender => {
-                    let (keys, row_key) = if convert::sends_rows(spec.protocol) {
+                    let (keys, row_key) = if spec.protocol.joins_rows() {
+                        // A sender of rows does not look at its keys again afterwards.
                         (std::mem::take(&mut keyed.keys), std::mem::take(&mut keyed.row_key))
                     } else {
                         (keyed.keys.clone(), Vec::new())
