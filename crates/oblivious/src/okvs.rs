@@ -20,7 +20,7 @@
 //! # Security
 //! Encoding fails when rows are dependent, which says a little about the keys: with the parameters of
 //! [`Params::for_items`] the probability is below 2^-40 for independent uniform rows. How the widths were found is
-//! told in the manual of symbolon-psi. After a failure the caller draws a new row seed.
+//! told in the chapter `okvs` of the manual of symbolon-psi. After a failure the caller draws a new row seed.
 //!
 //! # Protocol
 //! A row starts at a position that is uniform among ⌈1.10·n⌉ and has `width` random bits from there on: a linear
