@@ -20,3 +20,5 @@ mod error;
 pub use error::Error;
 /// Keyed BLAKE3 of many short inputs at once.
 pub use symbolon_kernels::blake3_many;
+/// Large vectors on large pages.
+pub use symbolon_kernels::memory;

@@ -67,6 +67,9 @@ impl Tagger {
 
 /// The first eight bytes of a tag as a number that sorts like the tag; a shorter tag is followed by zeros.
 pub(crate) fn tag_prefix(tag: &[u8]) -> u64 {
+    if let Some(bytes) = tag.first_chunk() {
+        return u64::from_be_bytes(*bytes);
+    }
     let mut bytes = [0; 8];
     let length = tag.len().min(8);
     bytes[..length].copy_from_slice(&tag[..length]);

@@ -163,12 +163,12 @@ impl Case {
         let start = input.first_of_receiver % 10;
         let keys_sender: Vec<u8> = (0..input.keys_sender % 8).collect();
         let keys_receiver: Vec<u8> = (start..start + input.keys_receiver % 8).collect();
-        let only_oprf = |value| if protocol == Protocol::EcdhOprf { value } else { 0 };
-        let rows_per_key = only_oprf(usize::from(input.rows_per_key % 3)) + 1;
+        let in_joins = |value| if protocol.joins_rows() { value } else { 0 };
+        let rows_per_key = in_joins(usize::from(input.rows_per_key % 3)) + 1;
         let declared = |given: usize, padding: u8| (given as u64 + u64::from(padding % 4)).max(1);
         // The last one is wide enough for several frames of rows.
         let payload_bytes = [0, 1, 24, 150_000][usize::from(input.payload % 64 / 21)];
-        let payload_bytes = only_oprf(payload_bytes) as u32;
+        let payload_bytes = in_joins(payload_bytes) as u32;
         let release = input.release.filter(|_| payload_bytes > 0).map(|(keys_min, count)| Release {
             keys_min: u64::from(keys_min % 9),
             report: if count { Report::Count } else { Report::Sufficient },
@@ -210,6 +210,7 @@ impl Case {
         match (self.spec.protocol, role) {
             (Protocol::EcdhOprf, Role::Receiver) => Some(&[2, 5]),
             (Protocol::EcdhMutual, _) | (Protocol::EcdhCardinality, Role::Receiver) => Some(&[1]),
+            (Protocol::Rr22Silent | Protocol::Rr22SmallField, Role::Receiver) => Some(&[2, 7, 8, 5]),
             _ => None,
         }
     }

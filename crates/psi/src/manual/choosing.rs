@@ -7,6 +7,7 @@
 //! | which of your keys the other side has too | [`ecdh-oprf`](crate::ecdh::oprf) without payload | which keys match, and how many rows each has there | your declared number of keys | a side that deviates, on both sides |
 //! | columns of the other side for these keys | [`ecdh-oprf`](crate::ecdh::oprf) with payload | the same, and the columns | your declared number of keys | a side that deviates, on both sides |
 //! | the same, but only if enough keys match | [`ecdh-oprf`](crate::ecdh::oprf) with payload and a [`Release`](crate::Release) | which keys match; the columns only with enough matches | your declared number, and how many keys match or whether enough do | a side that deviates, as far as your report is true |
+//! | the same as in these three, for millions of keys | [`rr22-silent` or `rr22-small-field`](crate::rr22) | the same | the same | sides that follow the protocol |
 //! | both sides know which keys are common | [`ecdh-mutual`](crate::ecdh::mutual) | which keys match | the same | sides that follow the protocol |
 //! | how many keys are common, and no more | [`ecdh-cardinality`](crate::ecdh::cardinality) | the number | your declared number of keys | sides that follow the protocol |
 //!
@@ -19,6 +20,10 @@
 //! `ecdh-oprf` is the only one that holds against a side that deviates. Proofs force the sender to use one key, the
 //! receiver is bound to the points it sent before it saw a row, and nothing the receiver sends depends on payload that
 //! opens or does not. Where the other side runs software you know nothing about, use this one.
+//!
+//! `rr22-silent` and `rr22-small-field` learn what `ecdh-oprf` learns and compute a small part of what it does, between
+//! sides that follow the protocol; [`rr22`](super::rr22) says what a side that deviates could gain. `rr22-silent` sends
+//! fewest bytes, and needs an assumption about a code that `rr22-small-field` does without.
 //!
 //! `ecdh-mutual` and `ecdh-cardinality` are for two sides that follow the protocol and only try to learn more from
 //! what they see. A side that deviates can make the other see false or missing matches, unnoticed. In the mutual join
@@ -57,6 +62,9 @@
 //! | `ecdh-oprf` | 64 n + 32 m | 3 times | 2 n; n + keys |
 //! | `ecdh-oprf` with payload | 64 n + (48 + p) m | 3 times | 2 n; n + keys |
 //! | `ecdh-oprf` with payload and release | 64 n + (64 + p) m | 4 times | 2 n; n + keys |
+//! | `rr22-silent` | 17.6 n + t m, and about 1 MB | 6 times | 256 each |
+//! | `rr22-small-field` | 34.1 n + t m, and 26 KB | 4 times | 248 each |
+//! | either with payload | (t + 16 + p) m in place of t m | the same | the same |
 //! | `ecdh-mutual` | (32 + t) (n + m) | 2 times | n + m each |
 //! | `ecdh-cardinality` | 64 n + t m | 3 times | 2 n; n + keys |
 //!

@@ -9,6 +9,9 @@
 //! | tag of a row, one-sided join | 256 bits | a deviating sender must not find two keys with one tag |
 //! | key of a release, and the commitment to it | 256 bits | hidden by a hash as it is random; nobody finds a second key for it |
 //! | tag, mutual and cardinality | 40 + ⌈log2 n⌉ + ⌈log2 m⌉ bits, in whole bytes | at most 2^-40 for any false match over all n·m pairs |
+//! | tag, joins over a vector OLE | the same, at most 12 bytes | the same; see [`rr22`](super::rr22) for a sender that deviates |
+//! | masked rows in a frame | 512 KiB of them | as for rows |
+//! | value of a key in a store | 128 bits | [`rr22`](super::rr22) has the bound for a receiver that looks for crowded stores |
 //! | fingerprints of received points | 128 bits, keyed | repeated points are found without keeping the points; a false alarm has probability below 2^-80 at 2^24 points |
 //! | padding | next sixteenth of a power of two | at most 6.25 % more; the size is known to four bits |
 //! | frames under way before opening | 64 | bounds memory at 16 MiB while the peer stays busy |

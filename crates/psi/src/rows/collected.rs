@@ -4,7 +4,7 @@ use crate::error::{Error, PeerMisbehaved};
 use crate::frame::Frame;
 use crate::machine::{Progress, StepPlan};
 use crate::payload::RowLayout;
-use crate::tags::{PrefixIndex, tag_prefix};
+use crate::tags::{PrefixIndex, Ranked, tag_prefix};
 
 /// The sender's rows, in the frames in which they came.
 pub(crate) struct Collected {
@@ -21,12 +21,19 @@ impl Collected {
     /// Adds a frame, whose tags go on ascending. Two rows may have the same short tag; no two have the same long one.
     pub(crate) fn add(&mut self, frame: Frame) -> Result<(), Error> {
         let width = self.layout.tag_bytes();
-        let short = self.layout.tags_are_short();
+        if self.layout.tags_are_short() {
+            let last = self.frames.len().checked_sub(1).and_then(|last| self.ranked(last).next_back());
+            self.frames.push(frame);
+            let tags = self.ranked(self.frames.len() - 1).map(|tag| tag.tag());
+            let mut last = last.map(|tag| tag.tag());
+            let sorted = tags.into_iter().all(|tag| last.replace(tag).is_none_or(|last| last <= tag));
+            return if sorted { Ok(()) } else { Err(PeerMisbehaved::TagsNotSorted.into()) };
+        }
         let last = self.frames.last().and_then(|frame| self.layout.rows(frame.body()).next_back());
         let mut last = last.map(|row| &row[..width]);
         for row in self.layout.rows(frame.body()) {
             let tag = Some(&row[..width]);
-            if tag < last || (tag == last && !short) {
+            if tag <= last {
                 return Err(PeerMisbehaved::TagsNotSorted.into());
             }
             last = tag;
@@ -57,17 +64,17 @@ impl Collected {
         self.frames.len()
     }
 
-    /// The tags of the rows of a frame.
-    pub(crate) fn tags(&self, frame: usize) -> impl Iterator<Item = &[u8]> {
-        let width = self.layout.tag_bytes();
-        self.layout.rows(self.frames[frame].body()).map(move |row| &row[..width])
+    /// The short tags of the rows of a frame.
+    pub(crate) fn ranked(&self, frame: usize) -> impl DoubleEndedIterator<Item = Ranked> {
+        let (row_bytes, width) = (self.layout.row_bytes(), self.layout.tag_bytes());
+        let body = self.frames[frame].body();
+        (0..body.len()).step_by(row_bytes).map(move |start| Ranked::read(&body[start..], width, 0))
     }
 
-    /// The position of the first row of a frame, and the tag of the row before it.
-    pub(crate) fn before(&self, frame: usize) -> (usize, Option<&[u8]>) {
+    /// The position of the first row of a frame, and the short tag of the row before it.
+    pub(crate) fn before(&self, frame: usize) -> (usize, Option<Ranked>) {
         let first = frame * self.plan.items_per_frame;
-        let last = first.checked_sub(1).map(|row| &self.row(row)[..self.layout.tag_bytes()]);
-        (first, last)
+        (first, first.checked_sub(1).map(|row| Ranked::new(&self.row(row)[..self.layout.tag_bytes()], 0)))
     }
 
     /// The rows in order.

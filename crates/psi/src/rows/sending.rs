@@ -141,7 +141,7 @@ impl Rows {
             return (link.finish(), Sending::Closing(Closing { done: false }));
         }
         let mut builder = link.builder(STEP_ROWS, self.next);
-        self.rows.range(plan.range(self.next)).for_each(|row| builder.put(row));
+        self.rows.write(plan.range(self.next), builder.body());
         self.next += 1;
         (link.seal(builder), Sending::Rows(self))
     }

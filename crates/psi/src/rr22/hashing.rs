@@ -6,6 +6,7 @@
 use rayon::prelude::*;
 use symbolon_primitives::blake3_many::{self, Inputs, Part};
 use symbolon_primitives::kdf::{Label, derive_seed};
+use symbolon_primitives::memory;
 use zeroize::Zeroize;
 
 use crate::items::ItemSet;
@@ -64,7 +65,7 @@ impl Hasher {
     /// A key of at most 60 bytes is hashed as LP(key) ‖ key filled up with zeros to 64 bytes, a longer one as
     /// LP(key) ‖ key: no two keys are the same bytes.
     pub(crate) fn ids(&self, keys: &ItemSet) -> Vec<Id> {
-        let mut ids = vec![[0; 32]; keys.len()];
+        let mut ids: Vec<Id> = memory::defaults(keys.len());
         let jobs = ids.par_chunks_mut(KEYS_PER_JOB).enumerate();
         jobs.for_each(|(job, ids)| self.ids_from(keys, job * KEYS_PER_JOB, ids));
         ids
@@ -96,7 +97,7 @@ impl Hasher {
 
     /// Row and value of each key in the store: 32 and 16 bytes of one hash of its identifier.
     pub(crate) fn store_rows(key: &StoreKey, ids: &[Id]) -> (Vec<[u8; 32]>, Vec<u128>) {
-        let (mut rows, mut values) = (vec![[0; 32]; ids.len()], vec![0; ids.len()]);
+        let (mut rows, mut values) = (memory::defaults::<[u8; 32]>(ids.len()), memory::defaults(ids.len()));
         let jobs = ids.par_chunks(KEYS_PER_JOB).zip(rows.par_chunks_mut(KEYS_PER_JOB));
         jobs.zip(values.par_chunks_mut(KEYS_PER_JOB)).for_each(|((ids, rows), values)| {
             let mut wide = [[0_u8; 64]; KEYS_PER_CALL];

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use symbolon_oblivious::okvs;
 use symbolon_oblivious::vole::back_end::SenderCorrelation;
 use symbolon_primitives::kdf::Label;
+use symbolon_primitives::memory;
 use zeroize::Zeroize;
 
 use super::hashing::{Hasher, Output, StoreKey, chain, first_tag};
@@ -33,6 +34,8 @@ pub(crate) struct Making<C, const W: usize> {
     layout: RowLayout,
     next_key: usize,
     sealed: Vec<u8>,
+    /// Bytes of `sealed` that are rows.
+    made: usize,
 }
 
 impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
@@ -40,8 +43,8 @@ impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
         let key = own.hasher.store_key(&own.salt, seed);
         let layout = RowLayout::of(&own.spec);
         let rows = usize::try_from(own.spec.rows_sender).expect("declared rows are below the ceiling of 2^30");
-        let sealed = Vec::with_capacity(rows * layout.row_bytes());
-        Self { own, correlation, key, layout, next_key: 0, sealed }
+        let sealed = memory::defaults(rows * layout.row_bytes());
+        Self { own, correlation, key, layout, next_key: 0, sealed, made: 0 }
     }
 
     /// Makes some rows; `false` when all were made before.
@@ -52,16 +55,11 @@ impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
             self.make(keys)?;
             return Ok(true);
         }
-        let missing = self.sealed.capacity().min(self.bytes_total()) - self.sealed.len();
-        if missing > 0 {
-            self.pad(missing);
-            return Ok(true);
+        let missing = self.made < self.sealed.len();
+        if missing {
+            self.pad();
         }
-        Ok(false)
-    }
-
-    fn bytes_total(&self) -> usize {
-        usize::try_from(self.own.spec.rows_sender).unwrap_or(usize::MAX) * self.layout.row_bytes()
+        Ok(missing)
     }
 
     /// F = H2(Dec(W, y) ⊕ Δ ⊙ C(H1(y)), y) for some keys, and their rows.
@@ -73,10 +71,9 @@ impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
         rows.as_flattened_mut().zeroize();
         self.correlation.shift(&values, &mut decoded).map_err(refused)?;
         values.zeroize();
-        let start = self.sealed.len();
         let row_bytes = self.layout.row_bytes();
-        self.sealed.resize(start + self.own.grouped.count(keys.clone()) * row_bytes, 0);
-        let mut rest = &mut self.sealed[start..];
+        let mut rest = &mut self.sealed[self.made..];
+        self.made += self.own.grouped.count(keys.clone()) * row_bytes;
         let mut jobs = Vec::with_capacity(ids.len().div_ceil(KEYS_PER_JOB));
         for first in keys.clone().step_by(KEYS_PER_JOB) {
             let job = first..keys.end.min(first + KEYS_PER_JOB);
@@ -91,7 +88,14 @@ impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
             own.hasher.outputs(decoded, &own.ids[job.clone()], |offset, outputs| {
                 for (key, output) in (job.start + offset..).zip(outputs) {
                     let rows = std::mem::take(&mut out);
-                    out = own.write(layout, key, output, rows);
+                    out = match own.grouped.rows(key) {
+                        // A single row without payload, and room for a write of a fixed length.
+                        [_] if row_bytes == layout.tag_bytes() && rows.len() >= 16 => {
+                            rows[..16].copy_from_slice(&first_tag(output)[..16]);
+                            &mut rows[row_bytes..]
+                        }
+                        _ => own.write(layout, key, output, rows),
+                    };
                 }
             });
         });
@@ -100,9 +104,8 @@ impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
     }
 
     /// Padding rows are random bytes: so look tags and ciphertexts to whoever lacks the key.
-    fn pad(&mut self, missing: usize) {
-        let start = self.sealed.len();
-        self.sealed.resize(start + missing, 0);
+    fn pad(&mut self) {
+        let start = std::mem::replace(&mut self.made, self.sealed.len());
         let chunk = PADDING_PER_FORK * self.layout.row_bytes();
         let prg = &self.own.prg;
         let forks = self.sealed[start..].par_chunks_mut(chunk).enumerate();
@@ -125,7 +128,7 @@ impl<C: SenderCorrelation<W> + Sync, const W: usize> Making<C, W> {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        let done = self.sealed.len() / self.layout.row_bytes();
+        let done = self.made / self.layout.row_bytes();
         Progress::new("making rows", done as u64, self.own.spec.rows_sender)
     }
 }

@@ -1,6 +1,7 @@
 //! The receiver's outputs, and comparing their tags with those of the rows.
 
 use rayon::prelude::*;
+use symbolon_primitives::memory;
 use zeroize::Zeroize;
 
 use super::hashing::Hasher;
@@ -14,25 +15,25 @@ use crate::tags::{PrefixIndex, Ranked, sort};
 pub(crate) struct Outputs {
     chains: Vec<[u8; 32]>,
     tags: Vec<Ranked>,
+    filled: usize,
     hasher: Option<Hasher>,
 }
 
 impl Outputs {
     pub(crate) fn new(keys: usize) -> Self {
-        Self { chains: Vec::with_capacity(keys), tags: Vec::with_capacity(keys), hasher: None }
+        Self { chains: memory::defaults(keys), tags: memory::defaults(keys), filled: 0, hasher: None }
     }
 
     /// Keys whose outputs are there.
     pub(crate) const fn len(&self) -> usize {
-        self.chains.len()
+        self.filled
     }
 
-    /// Makes room for the outputs of the next keys.
-    pub(crate) fn grow(&mut self, keys: usize) -> (&mut [[u8; 32]], &mut [Ranked]) {
-        let first = self.chains.len();
-        self.chains.resize(first + keys, [0; 32]);
-        self.tags.resize(first + keys, Ranked::default());
-        (&mut self.chains[first..], &mut self.tags[first..])
+    /// The places of the outputs of the next keys.
+    pub(crate) fn next(&mut self, keys: usize) -> (&mut [[u8; 32]], &mut [Ranked]) {
+        let places = self.filled..self.filled + keys;
+        self.filled = places.end;
+        (&mut self.chains[places.clone()], &mut self.tags[places])
     }
 
     /// Brings the tags in order, while the sender is busy with its rows.
@@ -174,10 +175,10 @@ fn merge_frame(collected: &Collected, frame: usize, sorted: &[Ranked]) -> Vec<(u
     let mut hits = Vec::new();
     let (first_row, last) = collected.before(frame);
     let first_row = u32::try_from(first_row).expect("rows are below the ceiling of 2^30");
-    let mut last = last.map(|tag| Ranked::new(tag, 0).tag());
+    let mut last = last.map(|row| row.tag());
     let mut place = None;
-    for (row, tag) in (first_row..).zip(collected.tags(frame)) {
-        let tag = Ranked::new(tag, 0).tag();
+    for (row, tag) in (first_row..).zip(collected.ranked(frame)) {
+        let tag = tag.tag();
         // Of rows with the same tag the first counts.
         if last.replace(tag) == Some(tag) {
             continue;

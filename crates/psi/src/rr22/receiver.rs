@@ -340,7 +340,7 @@ impl<B: BackEnd<W>, const W: usize> Evaluating<B, W> {
         okvs::decode(self.own.shape.store(), &rows, self.correlation.rows(), &mut decoded).map_err(refused)?;
         rows.as_flattened_mut().zeroize();
         let tag_bytes = RowLayout::of(&self.own.spec).tag_bytes();
-        let (chains, tags) = self.outputs.grow(ids.len());
+        let (chains, tags) = self.outputs.next(ids.len());
         let jobs = decoded.par_chunks(KEYS_PER_JOB).zip(ids.par_chunks(KEYS_PER_JOB));
         let jobs = jobs.zip(chains.par_chunks_mut(KEYS_PER_JOB).zip(tags.par_chunks_mut(KEYS_PER_JOB)));
         let hasher = &self.own.hasher;
@@ -351,7 +351,7 @@ impl<B: BackEnd<W>, const W: usize> Evaluating<B, W> {
                 for ((output, key), (place, tag)) in outputs.iter().zip(keys).zip(places) {
                     *place = *chain(output);
                     let index = u32::try_from(key).expect("keys are below the ceiling of 2^30");
-                    *tag = Ranked::new(&first_tag(output)[..tag_bytes], index);
+                    *tag = Ranked::read(first_tag(output), tag_bytes, index);
                 }
             });
         });

@@ -7,11 +7,11 @@ use symbolon_primitives::kdf::Label;
 use symbolon_primitives::oprf::ServerKey;
 use symbolon_primitives::prg::Prg;
 
-use super::{Case, seed};
-use crate::error::{Error, PeerMisbehaved};
+use super::{Case, OVER_VOLE, seed};
+use crate::error::{Error, Misuse, PeerMisbehaved};
 use crate::frame::HEADER_BYTES;
-use crate::testing::{Delivery, End, Pair, run_through};
-use crate::{Output, Protocol, Role};
+use crate::testing::{Delivery, End, Pair, limits, run_through};
+use crate::{ItemSet, Output, Party, Protocol, ReceiverInput, Role, SenderInput};
 
 pub(super) const STEP: usize = 2;
 pub(super) const FINISH: u8 = 0xFE;
@@ -80,6 +80,47 @@ fn malformed_points() {
             }
         });
         assert_error(&pair.receiver, PeerMisbehaved::MalformedPoint);
+    }
+}
+
+/// Points of base transfers in the set-up of a correlation, and a correction that does not fit the trees.
+#[test]
+fn set_ups_that_do_not_fit() {
+    for protocol in OVER_VOLE {
+        let case = Case::overlapping(protocol, 5, 2, 5, 4);
+        // The sender's points come behind its salt, the receiver's point comes first.
+        for (from, step, place) in [(Role::Sender, 1, 32), (Role::Receiver, 2, 0)] {
+            let pair = deviate(&case, from, |frame| {
+                if frame[STEP] == step {
+                    frame[HEADER_BYTES + place..HEADER_BYTES + place + 32].fill(0xFF);
+                }
+            });
+            assert_error(&other_end(pair, from), PeerMisbehaved::MalformedPoint);
+        }
+    }
+    let case = Case::overlapping(Protocol::Rr22SmallField, 5, 2, 5, 4);
+    let pair = deviate(&case, Role::Receiver, |frame| {
+        if frame[STEP] == 2 {
+            *frame.last_mut().unwrap() ^= 1;
+        }
+    });
+    assert_error(&pair.sender, PeerMisbehaved::SetUpRejected);
+}
+
+/// A key that is there twice shows when rows are made of it.
+#[test]
+fn keys_that_are_there_twice() {
+    for protocol in OVER_VOLE {
+        let twice = || [&b"key-3"[..], b"key-4", b"key-3"].into_iter().collect::<ItemSet>();
+        let case = Case::overlapping(protocol, 5, 2, 4, 0);
+        let input = ReceiverInput { keys: twice() };
+        let receiver = Party::receiver(case.spec(), input, seed(2), &limits()).unwrap();
+        let end = crate::testing::run(case.sender(), receiver).receiver;
+        assert!(matches!(end.error(), Some(Error::Misuse(Misuse::DuplicateKey { index: 2 }))), "{end:?}");
+        let input = SenderInput::one_row_per_key(twice(), Vec::new()).unwrap();
+        let sender = Party::sender(case.spec(), input, seed(1), &limits()).unwrap();
+        let end = crate::testing::run(sender, case.receiver()).sender;
+        assert!(matches!(end.error(), Some(Error::Misuse(Misuse::DuplicateKey { index: 2 }))), "{end:?}");
     }
 }
 
@@ -155,6 +196,10 @@ fn tags_out_of_order_or_repeated() {
     };
     let join = Case::overlapping(Protocol::EcdhOprf, 5, 2, 5, 4);
     assert_error(&exchange(&join, 4, 32 + 16 + 4).receiver, PeerMisbehaved::TagsNotSorted);
+    for protocol in OVER_VOLE {
+        let join = Case::overlapping(protocol, 5, 2, 5, 4);
+        assert_error(&exchange(&join, 4, 6 + 16 + 4).receiver, PeerMisbehaved::TagsNotSorted);
+    }
     let count = Case::overlapping(Protocol::EcdhCardinality, 5, 2, 5, 0);
     let width = 7;
     assert_error(&exchange(&count, 3, width).receiver, PeerMisbehaved::TagsNotSorted);

@@ -4,7 +4,7 @@ use rand_core::Rng;
 use symbolon_primitives::prg::Prg;
 
 use super::hostile::{CHECK, FINISH, STEP, assert_error, deviate};
-use super::{Case, seed};
+use super::{Case, JOINS, seed};
 use crate::error::{Error, PeerMisbehaved};
 use crate::frame::HEADER_BYTES;
 use crate::release::ReleaseKey;
@@ -33,9 +33,9 @@ fn sent_anywhere(pair: &Pair, bytes: &[u8]) -> bool {
 
 #[test]
 fn payload_opens_at_the_minimum_and_above_and_not_below() {
-    for report in REPORTS {
+    for (protocol, report) in JOINS.into_iter().flat_map(|protocol| REPORTS.map(|report| (protocol, report))) {
         for (sender, start, receiver) in [(0, 0, 5), (5, 0, 0), (1, 0, 1), (20, 20, 30), (21, 0, 21), (40, 17, 60)] {
-            let open = Case::overlapping(Protocol::EcdhOprf, sender, start, receiver, 33);
+            let open = Case::overlapping(protocol, sender, start, receiver, 33);
             let common = u64::from(sender.saturating_sub(start).min(receiver));
             for keys_min in [0, common.saturating_sub(1), common, common + 1, u64::MAX] {
                 let case = open.clone().withheld_below(keys_min, report);
