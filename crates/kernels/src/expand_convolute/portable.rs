@@ -1,88 +1,87 @@
-//! The definition of all results.
+//! The definition of all results, and what all backends share.
 
-use super::{KEY_BYTES, MEMORY, ROW_GROUP, WEIGHT, stripe_of};
+use super::{KEY_BYTES, MEMORY, WEIGHT, WINDOW_MAX, stripe_start};
 use crate::aes_batch;
 
-/// Words that are taken from a stream at once.
-const WORDS: usize = 1024;
+/// Words of 32 bits that are taken from a stream at once.
+pub(super) const WORDS: usize = 1024;
 
-/// Words of a stream from `first_block` on.
-pub(super) fn words(key: &[u8; KEY_BYTES], first_block: u128, words: &mut [u32]) {
+/// Stripes whose windows are read together; a divisor of [`WEIGHT`].
+pub(super) const TOGETHER: usize = 3;
+
+const _: () = assert!(WEIGHT.is_multiple_of(TOGETHER), "stripes come in whole batches");
+
+/// Bytes of the block that picks a window, and of the words of a group behind it.
+const STREAM_BYTES_MAX: usize = 16 + 2 * 2 * WINDOW_MAX;
+
+/// The next words of a stream from `first_block` on.
+pub(super) fn words(key: &[u8; KEY_BYTES], first_block: u128, words: &mut [u32; WORDS]) {
     let mut bytes = [0; 4 * WORDS];
-    for (index, words) in (0..).zip(words.chunks_mut(WORDS)) {
-        let bytes = &mut bytes[..4 * words.len()];
-        aes_batch::ctr_fill(key, first_block + index * (WORDS as u128 / 4), bytes);
-        for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
-            *word = u32::from_le_bytes(*bytes);
-        }
+    aes_batch::ctr_fill(key, first_block, &mut bytes);
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u32::from_le_bytes(*bytes);
     }
 }
 
-pub(super) fn convolve<const W: usize>(key: &[u8; KEY_BYTES], first_block: u128, vectors: &mut [[u128; W]]) {
-    let mut bits = [0; WORDS];
-    let mut block = first_block;
-    for start in (0..vectors.len()).step_by(WORDS) {
-        words(key, block, &mut bits);
-        block += WORDS as u128 / 4;
-        for (index, bits) in (start..vectors.len()).zip(&bits) {
-            step(vectors, index, *bits);
-        }
+/// One step for each word, from element `start` on.
+pub(super) fn convolve(vector: &mut [u128], start: usize, bits: &[u32]) {
+    for (index, bits) in (start..).zip(bits) {
+        step(vector, index, *bits);
     }
 }
 
 /// Adds element `index` to those behind it.
-pub(super) fn step<const W: usize>(vectors: &mut [[u128; W]], index: usize, bits: u32) {
-    let element = vectors[index];
-    for distance in 1..=MEMORY + 1 {
+fn step(vector: &mut [u128], index: usize, bits: u32) {
+    let element = vector[index];
+    let add = |target: &mut u128, distance: usize| {
         let bit = if distance > MEMORY { 1 } else { bits >> (distance - 1) & 1 };
-        let mask = u128::from(bit).wrapping_neg();
-        let position = index + distance;
-        let target = &mut vectors[if position < vectors.len() { position } else { position - vectors.len() }];
-        for (target, value) in target.iter_mut().zip(&element) {
-            *target ^= value & mask;
+        *target ^= element & u128::from(bit).wrapping_neg();
+    };
+    if let Some(behind) = vector.get_mut(index + 1..=index + MEMORY + 1) {
+        behind.iter_mut().zip(1..).for_each(|(target, distance)| add(target, distance));
+    } else {
+        for distance in 1..=MEMORY + 1 {
+            let position = (index + distance) % vector.len();
+            add(&mut vector[position], distance);
         }
     }
 }
 
-/// Positions of the elements of one group of rows, stripe by stripe.
-pub(super) fn positions(
+/// The window of one group of rows in stripe `stripe`; the positions in it are written to `words`, one for each row.
+pub(super) fn window<'a>(
     key: &[u8; KEY_BYTES],
-    elements: usize,
-    first_row: usize,
-    positions: &mut [[u32; ROW_GROUP]; WEIGHT],
-) {
-    words(key, (first_row / 4 * WEIGHT) as u128, positions.as_flattened_mut());
-    for (stripe, positions) in positions.iter_mut().enumerate() {
-        let (start, size) = stripe_of(elements, stripe);
-        for position in positions {
-            let [_, high] = halves(u64::from(*position) * u64::from(size));
-            *position = start + high;
-        }
+    vector: &'a [u128],
+    group: usize,
+    stripe: usize,
+    words: &mut [u16],
+) -> &'a [u128] {
+    let width = super::window(vector.len());
+    let (start, end) = (stripe_start(vector.len(), stripe), stripe_start(vector.len(), stripe + 1));
+    let mut bytes = [0; STREAM_BYTES_MAX];
+    let bytes = &mut bytes[..16 + 2 * words.len()];
+    let blocks = bytes.len() / 16;
+    aes_batch::ctr_fill(key, ((group * WEIGHT + stripe) * blocks) as u128, bytes);
+    let (picks, positions) = bytes.split_at(16);
+    let [pick, _] = picks.as_chunks().0 else { unreachable!("a block has two halves") };
+    let choices = (end.min(vector.len() - width + 1) - start) as u128;
+    let offset = (u128::from(u64::from_le_bytes(*pick)) * choices) >> 64;
+    let first = start + usize::try_from(offset).expect("the offset is below the length of a stripe");
+    for (word, bytes) in words.iter_mut().zip(positions.as_chunks().0) {
+        *word = u16::from_le_bytes(*bytes) & mask(width);
     }
+    &vector[first..first + width]
 }
 
-/// The lower and the upper word.
-const fn halves(value: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = value.to_le_bytes();
-    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+/// The bits of a position in a window, which is not longer than [`WINDOW_MAX`].
+fn mask(width: usize) -> u16 {
+    u16::try_from(width - 1).expect("a window has at most 2^16 elements")
 }
 
-/// Rows of one group.
-pub(super) fn expand_group<const W: usize>(
-    vectors: &[[u128; W]],
-    positions: &[[u32; ROW_GROUP]; WEIGHT],
-    out: &mut [&mut [u128]; W],
-) {
-    let rows = out.first().map_or(0, |rows| rows.len());
-    for row in 0..rows {
-        let mut sum = [0; W];
-        for stripe in positions {
-            for (sum, value) in sum.iter_mut().zip(&vectors[stripe[row] as usize]) {
-                *sum ^= value;
-            }
-        }
-        for (out, sum) in out.iter_mut().zip(sum) {
-            out[row] = sum;
+/// Adds to each row its element of each window.
+pub(super) fn add(windows: &[&[u128]; TOGETHER], words: &[[u16; 2 * WINDOW_MAX]; TOGETHER], out: &mut [u128]) {
+    for (window, words) in windows.iter().zip(words) {
+        for (out, word) in out.iter_mut().zip(words) {
+            *out ^= window[usize::from(*word)];
         }
     }
 }

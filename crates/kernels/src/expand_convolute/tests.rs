@@ -2,82 +2,115 @@ use super::*;
 
 const KEY: [u8; KEY_BYTES] = [7; KEY_BYTES];
 
+/// Every backend that this machine can run.
+fn backends() -> Vec<Backend> {
+    let mut backends = vec![Backend::Portable];
+    #[cfg(target_arch = "x86_64")]
+    backends.extend(x86_64::Avx512::detect().map(Backend::Avx512));
+    backends
+}
+
 /// Some blocks that depend on `seed` only.
-fn noise<const W: usize>(seed: u64, count: usize) -> Vec<[u128; W]> {
+fn noise(seed: u64, count: usize) -> Vec<u128> {
     let mut state = u128::from(seed) << 1 | 1;
     let mut next = || {
         state = state.wrapping_mul(0x2360_ED05_1FC6_5DA4_4385_DF64_9FCC_F645).wrapping_add(0x5851_F42D_4C95_7F2D);
         state ^ state >> 61
     };
-    (0..count).map(|_| std::array::from_fn(|_| next())).collect()
+    (0..count).map(|_| next()).collect()
 }
 
-fn convolved<const W: usize>(mut vectors: Vec<[u128; W]>) -> Vec<[u128; W]> {
-    convolve(&KEY, 9, &mut vectors);
-    vectors
-}
-
-fn expanded<const W: usize>(vectors: &[[u128; W]], first_row: usize, rows: usize) -> [Vec<u128>; W] {
-    let mut out = [(); W].map(|()| vec![0xAA; rows]);
-    expand(&KEY, vectors, first_row, out.each_mut().map(Vec::as_mut_slice));
-    out
-}
-
-/// Element by element, from what the module says.
-fn convolved_slowly(vector: &[[u128; 1]]) -> Vec<[u128; 1]> {
-    let mut bits = vec![0; vector.len()];
-    portable::words(&KEY, 9, &mut bits);
-    let mut vector = vector.to_vec();
-    for (index, bits) in bits.iter().enumerate() {
-        for distance in 1..=25 {
-            if distance == 25 || bits >> (distance - 1) & 1 == 1 {
-                let target = (index + distance) % vector.len();
-                vector[target][0] ^= vector[index][0];
-            }
-        }
-    }
+fn convolved_on(backend: Backend, mut vector: Vec<u128>) -> Vec<u128> {
+    convolve_on(backend, &KEY, 9, &mut vector);
     vector
 }
 
-/// Lengths around vectors, batches of words and groups of rows.
-fn lengths() -> impl Iterator<Item = usize> {
-    (ELEMENTS_MIN..ELEMENTS_MIN + 18).chain(1023..1028).chain(2047..2050).chain([5_000, 8_191])
+fn convolved(vector: Vec<u128>) -> Vec<u128> {
+    convolved_on(Backend::best(), vector)
 }
 
+fn expanded_on(backend: Backend, vector: &[u128], first_row: usize, rows: usize) -> Vec<u128> {
+    let mut out = vec![0xAA; rows];
+    expand_on(backend, &KEY, vector, first_row, &mut out);
+    out
+}
+
+fn expanded(vector: &[u128], first_row: usize, rows: usize) -> Vec<u128> {
+    expanded_on(Backend::best(), vector, first_row, rows)
+}
+
+/// The words of 32 bits of a stream.
+fn stream(first_block: u128, count: usize) -> Vec<u32> {
+    let mut bytes = vec![0; 4 * count];
+    crate::aes_batch::ctr_fill(&KEY, first_block, &mut bytes);
+    bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
+}
+
+/// Lengths around vectors and batches of words.
+fn lengths() -> impl Iterator<Item = usize> {
+    (ELEMENTS_MIN..ELEMENTS_MIN + 34).chain(2_040..2_080).chain([5_000, 8_191])
+}
+
+/// Element by element, from what the module says.
 #[test]
-fn one_run_is_the_definition() {
+fn one_run_is_the_definition_on_every_backend() {
     for length in lengths() {
-        let vector = noise::<1>(1, length);
-        assert_eq!(convolved(vector.clone()), convolved_slowly(&vector), "{length}");
+        let start = noise(1, length);
+        let mut vector = start.clone();
+        for (index, bits) in stream(9, length).into_iter().enumerate() {
+            for distance in 1..=25 {
+                if distance == 25 || bits >> (distance - 1) & 1 == 1 {
+                    vector[(index + distance) % length] ^= vector[index];
+                }
+            }
+        }
+        for backend in backends() {
+            assert_eq!(convolved_on(backend, start.clone()), vector, "{length}");
+        }
     }
 }
 
+/// Row by row, from what the module says.
 #[test]
-fn vectors_side_by_side_are_vectors_alone() {
-    for length in lengths() {
-        let pairs = noise::<2>(2, length);
-        let alone = |side: usize| pairs.iter().map(|pair| [pair[side]]).collect::<Vec<_>>();
-        let together = convolved(pairs.clone());
-        for side in 0..2 {
-            let single = convolved(alone(side));
-            assert!(together.iter().map(|pair| [pair[side]]).eq(single));
-            assert_eq!(expanded(&pairs, 64, 150)[side], expanded(&alone(side), 64, 150)[0]);
+fn rows_are_the_definition_on_every_backend() {
+    for length in [ELEMENTS_MIN, 1_100, 8_191, 60_000] {
+        let vector = noise(2, length);
+        let width = window(length);
+        let words_of_stripe = 4 + 2 * width / 2;
+        let all = stream(0, 3 * WEIGHT * words_of_stripe);
+        let rows = 5 * width + 3;
+        let expected: Vec<u128> = (0..rows)
+            .map(|row| {
+                let (group, place) = (row / (2 * width), row % (2 * width));
+                (0..WEIGHT).fold(0, |sum, stripe| {
+                    let words = &all[(group * WEIGHT + stripe) * words_of_stripe..][..words_of_stripe];
+                    let (start, end) = (length * stripe / WEIGHT, length * (stripe + 1) / WEIGHT);
+                    let pick = u128::from(words[0]) | u128::from(words[1]) << 32;
+                    let first = start + usize::try_from((pick * (end.min(length - width + 1) - start) as u128) >> 64).unwrap();
+                    let word = words[4 + place / 2] >> (16 * (place % 2)) & 0xFFFF;
+                    sum ^ vector[first + word as usize % width]
+                })
+            })
+            .collect();
+        for backend in backends() {
+            assert_eq!(expanded_on(backend, &vector, 0, rows), expected, "{length}");
+            for cut in [0, 1, width, 2 * width + 1] {
+                assert_eq!(expanded_on(backend, &vector, 0, cut), expected[..cut]);
+                assert_eq!(expanded_on(backend, &vector, 2 * width, cut), expected[2 * width..][..cut]);
+            }
         }
     }
 }
 
 #[test]
-fn a_run_is_linear_and_one_to_one() {
-    let (left, right) = (noise::<1>(3, 700), noise::<1>(4, 700));
-    let sum: Vec<_> = left.iter().zip(&right).map(|(left, right)| [left[0] ^ right[0]]).collect();
-    let sums = convolved(left).into_iter().zip(convolved(right)).map(|(left, right)| [left[0] ^ right[0]]);
-    assert!(convolved(sum).into_iter().eq(sums));
-    // The images of the unit vectors are independent: Gauss on 600 vectors of 600 bits, 600 of them at once.
-    let unit = |index: usize| (0..600).map(|other| [u128::from(other == index)]).collect::<Vec<_>>();
+fn a_run_is_one_to_one() {
+    // The images of the unit vectors are independent.
+    let count = ELEMENTS_MIN;
+    let unit = |index: usize| (0..count).map(|other| u128::from(other == index)).collect::<Vec<_>>();
     let mut rows: Vec<Vec<bool>> =
-        (0..600).map(|index| convolved(unit(index)).iter().map(|bit| bit[0] == 1).collect()).collect();
-    for column in 0..600 {
-        let pivot = (column..600).find(|row| rows[*row][column]).expect("independent");
+        (0..count).map(|index| convolved(unit(index)).iter().map(|bit| *bit == 1).collect()).collect();
+    for column in 0..count {
+        let pivot = (column..count).find(|row| rows[*row][column]).expect("independent");
         rows.swap(column, pivot);
         let (pivot, others) = rows[column..].split_first_mut().unwrap();
         for other in others.iter_mut().filter(|other| other[column]) {
@@ -87,42 +120,34 @@ fn a_run_is_linear_and_one_to_one() {
 }
 
 #[test]
-fn a_row_has_one_element_of_each_stripe_and_does_not_depend_on_where_one_begins() {
-    for length in [ELEMENTS_MIN, 1_000, 8_191] {
-        let vector = noise::<1>(5, length);
-        let [all] = expanded(&vector, 0, 500);
-        for first in [64, 128, 448] {
-            assert_eq!(expanded(&vector, first, 500 - first)[0], all[first..]);
+fn all_elements_are_reached() {
+    for length in [ELEMENTS_MIN, 8_191] {
+        for edge in [0, length / WEIGHT - 1, length / WEIGHT, length / 2, length - 1] {
+            let one: Vec<_> = (0..length).map(|index| u128::from(index == edge)).collect();
+            assert!(expanded(&one, 0, 4_000 * group_rows(length)).contains(&1), "{edge} of {length}");
         }
-        // Marks of stripes: every row sums each mark once.
-        let mark = |index: usize| (0..WEIGHT).rev().find(|stripe| stripe_start(length, *stripe) <= index).unwrap();
-        let marks: Vec<_> = (0..length).map(|index| [1_u128 << mark(index)]).collect();
-        assert_eq!(expanded(&marks, 0, 300)[0], vec![(1 << WEIGHT) - 1; 300]);
-        // All elements can be reached.
-        let ones: Vec<_> = (0..length).map(|index| [u128::from(index == 0 || index == length - 1)]).collect();
-        assert!(expanded(&ones, 0, 20_000)[0].contains(&1));
     }
 }
 
 #[test]
 fn keys_and_blocks_give_other_codes() {
-    let vector = noise::<1>(6, 1_000);
+    let vector = noise(6, 2_000);
     let mut other = vector.clone();
     convolve(&KEY, 10, &mut other);
     assert_ne!(convolved(vector.clone()), other);
     let mut rows = vec![0; 64];
-    expand(&[8; KEY_BYTES], &vector, 0, [&mut rows]);
-    assert_ne!(expanded(&vector, 0, 64)[0], rows);
+    expand(&[8; KEY_BYTES], &vector, 0, &mut rows);
+    assert_ne!(expanded(&vector, 0, 64), rows);
 }
 
 #[test]
 #[should_panic(expected = "a vector of a length that is served")]
 fn a_short_vector_is_refused() {
-    convolve(&KEY, 0, &mut noise::<1>(7, ELEMENTS_MIN - 1));
+    convolve(&KEY, 0, &mut noise(7, ELEMENTS_MIN - 1));
 }
 
 #[test]
 #[should_panic(expected = "rows from the start of a group on")]
 fn a_row_within_a_group_is_refused() {
-    expand(&KEY, &noise::<1>(7, 1_000), 1, [&mut [0; 4]]);
+    expand(&KEY, &noise(7, 2_000), 1, &mut [0; 4]);
 }

@@ -84,12 +84,10 @@ pub(crate) struct Puncture<'a> {
     pub(crate) known_sums: &'a [Block],
     /// The sender's last block plus what the receiver adds to it: the sum of all leaves, and Δ times the value.
     pub(crate) last: Block,
-    /// The value in this place.
-    pub(crate) value: Block,
 }
 
-/// One tree of the receiver: writes for each leaf the noise (zero, and the value at the position) and the leaf.
-pub(crate) fn puncture(keys: &GgmKeys, tree: &Puncture<'_>, out: &mut [[Block; 2]]) {
+/// One tree of the receiver.
+pub(crate) fn puncture(keys: &GgmKeys, tree: &Puncture<'_>, out: &mut [Block]) {
     let depth = tree.known_sums.len();
     // The missing node counts as zero, so its children are these two and are taken away again.
     let mut filler = [0; 2];
@@ -113,8 +111,13 @@ pub(crate) fn puncture(keys: &GgmKeys, tree: &Puncture<'_>, out: &mut [[Block; 2
         ];
         add_at(children, above, fixes);
     }
-    for ((index, out), leaf) in (0..).zip(out.iter_mut()).zip(levels.nodes.iter()) {
-        *out = [tree.value & mask(index, tree.position), *leaf];
+    out.copy_from_slice(&levels.nodes[..out.len()]);
+}
+
+/// Writes `value` to place `position` and zero everywhere else.
+pub(crate) fn single(position: usize, value: Block, out: &mut [Block]) {
+    for (index, out) in (0..).zip(out) {
+        *out = value & mask(index, position);
     }
 }
 
@@ -185,10 +188,11 @@ mod tests {
                     .enumerate()
                     .map(|(level, sums)| sums[1 - (position >> (depth - level - 1) & 1)])
                     .collect();
-                let tree = Puncture { position, known_sums: &known, last: total ^ 5, value: 7 };
-                let mut out = vec![[0xAA; 2]; leaves];
+                let tree = Puncture { position, known_sums: &known, last: total ^ 5 };
+                let (mut out, mut noise) = (vec![0xAA; leaves], vec![0xAA; leaves]);
                 puncture(&keys(), &tree, &mut out);
-                for (index, [noise, leaf]) in out.iter().enumerate() {
+                single(position, 7, &mut noise);
+                for (index, (noise, leaf)) in noise.iter().zip(&out).enumerate() {
                     let here = index == position;
                     assert_eq!(*noise, if here { 7 } else { 0 });
                     assert_eq!(*leaf, all[index] ^ if here { 5 } else { 0 }, "{leaves} {position} {index}");

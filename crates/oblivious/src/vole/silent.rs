@@ -57,6 +57,7 @@ use std::sync::Arc;
 use rand_core::CryptoRng;
 use rayon::prelude::*;
 use symbolon_kernels::aes_batch::GgmKeys;
+use symbolon_kernels::memory;
 use symbolon_primitives::hash::Transcript;
 use symbolon_primitives::kdf::Label;
 use zeroize::Zeroizing;
@@ -285,8 +286,25 @@ impl ReceiverBlock {
         if reply.sums.len() != weight * depth || reply.last.len() != weight {
             return Err(Misuse::Length { what: "reply", expected: weight * depth, got: reply.sums.len() }.into());
         }
-        let mut noise = Zeroizing::new(vec![[0; 2]; params.length()]);
+        // Each vector lives only as long as it is compressed: on one thread one of them at a time.
+        let (u, v) = rayon::join(|| self.compress_noise(), || self.compress_leaves(reply));
+        Ok(ReceiverShare { u, v })
+    }
+
+    fn compress_noise(&self) -> Vec<Block> {
+        let mut noise = Zeroizing::new(memory::defaults(self.public.params.length()));
         let parts = pprf::parts(&mut noise, self.public.part_lengths());
+        let values = self.positions.par_iter().zip(self.values.par_iter());
+        parts.into_par_iter().zip(values).for_each(|(part, (position, value))| {
+            pprf::single(*position, *value, part);
+        });
+        self.compress(&mut noise)
+    }
+
+    fn compress_leaves(&self, reply: &Reply) -> Vec<Block> {
+        let depth = self.public.params.depth();
+        let mut leaves = Zeroizing::new(memory::defaults(self.public.params.length()));
+        let parts = pprf::parts(&mut leaves, self.public.part_lengths());
         parts.into_par_iter().enumerate().for_each(|(tree, part)| {
             let levels = tree * depth..(tree + 1) * depth;
             let position = self.positions[tree];
@@ -295,12 +313,15 @@ impl ReceiverBlock {
                 masked.map(|((sums, key), level)| key ^ pprf::other_side(sums, position >> level & 1)).collect(),
             );
             let last = reply.last[tree] ^ self.added[tree];
-            let tree = Puncture { position, known_sums: &known_sums, last, value: self.values[tree] };
-            pprf::puncture(&self.public.keys, &tree, part);
+            pprf::puncture(&self.public.keys, &Puncture { position, known_sums: &known_sums, last }, part);
         });
-        let (mut u, mut v) = (vec![0; self.slots], vec![0; self.slots]);
-        self.public.code.compress_pair(&mut noise, [&mut u, &mut v]);
-        Ok(ReceiverShare { u, v })
+        self.compress(&mut leaves)
+    }
+
+    fn compress(&self, noise: &mut [Block]) -> Vec<Block> {
+        let mut out = memory::defaults(self.slots);
+        self.public.code.compress(noise, &mut out);
+        out
     }
 }
 
@@ -406,7 +427,7 @@ impl SenderSetup {
         let shared = self.noisy.apply(&request.correction, weight);
         self.next += 1;
         let roots = Zeroizing::new((0..weight).map(|_| random_block(rng)).collect::<Vec<_>>());
-        let mut leaves = Zeroizing::new(vec![0; params.length()]);
+        let mut leaves = Zeroizing::new(memory::defaults(params.length()));
         let mut sums = vec![[0; 2]; self.public.transfers()];
         let parts = pprf::parts(&mut leaves, self.public.part_lengths());
         let totals = pprf::grow_all(&self.public.keys, &roots, parts, &mut sums);
@@ -423,7 +444,7 @@ impl SenderBlock {
     /// Step 4: the sender's share of the block.
     #[must_use]
     pub fn expand(mut self) -> SenderShare {
-        let mut b = vec![0; self.slots];
+        let mut b = memory::defaults(self.slots);
         self.public.code.compress(&mut self.leaves, &mut b);
         SenderShare { b }
     }
