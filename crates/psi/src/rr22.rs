@@ -52,7 +52,7 @@
 //! # Cost
 //! With a store of m slots, about 1.10 n for n keys of the receiver: 16 m bytes (silent) or 31 m (small-field), a tag
 //! for each of the sender's rows with 32 + p bytes less 16 if there are p bytes of payload, and the set-up: 26 KiB, or
-//! about 1.1 MB for up to 2^22 slots with silent. At 2^20 keys a side 28.7 and 44.2 bytes an item. [`wire_cost`] is
+//! about 2.3 MB for up to 2^22 slots with silent. At 2^20 keys a side 29.8 and 44.2 bytes an item. [`wire_cost`] is
 //! exact. Six times one way over the network with silent, four with small-field; one more with a release.
 //!
 //! # Limits

@@ -86,7 +86,8 @@ fn rows_are_the_definition_on_every_backend() {
                     let words = &all[(group * WEIGHT + stripe) * words_of_stripe..][..words_of_stripe];
                     let (start, end) = (length * stripe / WEIGHT, length * (stripe + 1) / WEIGHT);
                     let pick = u128::from(words[0]) | u128::from(words[1]) << 32;
-                    let first = start + usize::try_from((pick * (end.min(length - width + 1) - start) as u128) >> 64).unwrap();
+                    let first =
+                        start + usize::try_from((pick * (end.min(length - width + 1) - start) as u128) >> 64).unwrap();
                     let word = words[4 + place / 2] >> (16 * (place % 2)) & 0xFFFF;
                     sum ^ vector[first + word as usize % width]
                 })

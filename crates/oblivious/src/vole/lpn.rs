@@ -4,16 +4,18 @@
 //! [`WEIGHT`] places only, one in each of as many parts of equal length (regular noise), and compress it by a public
 //! code to N/2 elements. To a party that does not know the places the result is then as good as random.
 //!
-//! The weight comes from the relative minimum distance [`DISTANCE`] that the code is taken to have: every linear test
-//! of the result then sees noise of bias at most (1 - 2·distance)^weight, which is below 2^-128. What is assumed and
-//! what is proved, and the cost of other attacks, is in the chapter on LPN of the manual of `symbolon-psi`.
+//! The weight comes from the relative minimum distance [`DISTANCE`] that the code is taken to have. A linear test of the
+//! result is a word of the code, and noise of uniform values in a large field escapes it only when all of its places lie
+//! outside that word: with probability at most (1 - distance)^weight, which is below 2^-128. (The bound
+//! (1 - 2·distance)^weight, which 400 would satisfy, is that of binary noise and does not hold here.) What is assumed
+//! and what is proved, and the cost of other attacks, is in the chapter on LPN of the manual of `symbolon-psi`.
 
 use std::fmt;
 
 use crate::error::{Error, Misuse};
 
 /// Noise elements of a block.
-pub const WEIGHT: usize = 400;
+pub const WEIGHT: usize = 848;
 
 /// The relative minimum distance from which the weight was computed.
 pub const DISTANCE: f64 = 0.10;
@@ -109,7 +111,7 @@ impl Params {
     /// Where part `index` of the noise vector begins; for the number of parts, its end.
     #[must_use]
     pub fn part_start(&self, index: usize) -> usize {
-        // At most 2^23 times 400.
+        // At most 2^23 times 848.
         self.length() * index / WEIGHT
     }
 
@@ -143,8 +145,8 @@ mod tests {
 
     #[test]
     fn the_weight_follows_from_the_distance() {
-        let needed = 128.0 / -(1.0 - 2.0 * DISTANCE).log2();
-        assert_eq!(needed.ceil(), 398.0);
+        let needed = 128.0 / -(1.0 - DISTANCE).log2();
+        assert_eq!(needed.ceil(), 843.0);
         assert!(WEIGHT as f64 >= needed);
     }
 
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(
             Params::for_slots(1_153_434).unwrap().to_string(),
             "1153434 slots in 1 block(s): dual LPN over GF(2^128), N = 2306868, k = 1153434, regular noise of \
-             weight 400 (distance 0.10), trees of depth 13"
+             weight 848 (distance 0.10), trees of depth 12"
         );
     }
 }

@@ -16,7 +16,7 @@
 //! | computational Diffie-Hellman on ristretto255 | both | base transfers |
 //! | AES-128 with two fixed keys is an ideal cipher | silent | trees |
 //! | AES-128 in counter mode is a generator of random streams | small-field | streams of leaves |
-//! | dual LPN over GF(2^128) with regular noise of weight 400 and the expand-convolute code, rate 1/2 | silent | masks U |
+//! | dual LPN over GF(2^128) with regular noise of weight 848 and the expand-convolute code, rate 1/2 | silent | masks U |
 //! | BLAKE3 is a random oracle | both | H1, H2, H3, keys of transfers |
 //! | SHA-256, HKDF with SHA-512, AES-256-GCM | both | transcript, derived keys, payload |
 //! | rows of the store are independent with probability 1 - 2^-40 | both | correctness only |

@@ -66,7 +66,7 @@ fn blocks_of_one_set_up_fit_and_share_nothing_but_the_factor() {
         assert_eq!(wrong_slots(sender.delta(), left, right), 0);
         // The generators of this test give every block the same noise and roots.
         for (other, _) in &shares[..index] {
-            assert!(left.v.iter().zip(&other.v).filter(|(left, other)| left == other).count() < 7_000);
+            assert!(left.v.iter().zip(&other.v).filter(|(left, other)| left == other).count() < 7_100);
         }
     }
     assert_eq!(receiver.request(&mut prg(5)).unwrap_err().label(), "misuse_out_of_range");
@@ -123,8 +123,8 @@ fn a_changed_message_spoils_the_shares() {
     // The last block of a tree always counts. Of a row of the correction half counts, as bits of Δ are.
     assert!(spoiled(&|_, reply| flip(reply, Reply::wire_bytes(&params) - 1)) > 300);
     let rows = (0..20).filter(|row| {
-        let correction = Request::wire_bytes(&params) - noisy::wire_bytes(400);
-        spoiled(&|request, _| flip(request, correction + row * 6_400)) > 0
+        let correction = Request::wire_bytes(&params) - noisy::wire_bytes(params.weight());
+        spoiled(&|request, _| flip(request, correction + row * 16 * params.weight())) > 0
     });
     assert!((2..19).contains(&rows.count()));
 }
