@@ -116,7 +116,7 @@ mod tests {
         }
         let silent = parameters(&spec(Protocol::Rr22Silent, 1 << 20)).unwrap();
         let ole = silent.iter().find(|it| it.key == "vector_ole").unwrap();
-        assert!(ole.value.contains("weight 400"), "{ole:?}");
+        assert!(ole.value.contains("weight 848"), "{ole:?}");
     }
 
     #[test]
