@@ -62,7 +62,7 @@
 //! | `ecdh-oprf` | 64 n + 32 m | 3 times | 2 n; n + keys |
 //! | `ecdh-oprf` with payload | 64 n + (48 + p) m | 3 times | 2 n; n + keys |
 //! | `ecdh-oprf` with payload and release | 64 n + (64 + p) m | 4 times | 2 n; n + keys |
-//! | `rr22-silent` | 17.6 n + t m, and about 1 MB | 6 times | 256 each |
+//! | `rr22-silent` | 17.6 n + t m, and about 2.3 MB | 6 times | 256 each |
 //! | `rr22-small-field` | 34.1 n + t m, and 26 KB | 4 times | 248 each |
 //! | either with payload | (t + 16 + p) m in place of t m | the same | the same |
 //! | `ecdh-mutual` | (32 + t) (n + m) | 2 times | n + m each |

@@ -25,7 +25,7 @@
 //! it. *Not proved, but measured*: the failure rate of the store, a fit to experiments at sizes where failures are
 //! seen. *Not proved, but argued and estimated*: that the expand-convolute code has the distance which makes LPN hard;
 //! nobody has shown it for this code, and no attack is known. `rr22-small-field` does not need it, and is the choice
-//! where an assumption about codes is not wanted, at six times the computing and half as many bytes again.
+//! where an assumption about codes is not wanted, at about twice the computing and half as many bytes again.
 //!
 //! None of this holds against a quantum computer: base transfers on ristretto255 are broken by one, by whoever kept
 //! the messages.
