@@ -13,7 +13,7 @@ use symbolon_node::control_client::{ControlClient, JobRequest};
 use symbolon_node::home::Home;
 use symbolon_node::ops::agreements::AgreementInput;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ReleaseCount, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Padding, Protocol, ReleaseCount, ResultKind};
 use symbolon_tables::{CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 use tokio_stream::StreamExt;
 
@@ -95,6 +95,7 @@ async fn terms(bureau: &Home) -> Result<DraftOptions> {
         runs_max: 12,
         rows_total_max: None,
         intersection_min: 100,
+        padding: Padding::Sixteenth,
         own: DraftSide::default(),
         partner: DraftSide { columns, ..DraftSide::default() },
         optional: OptionalTerms { release_count: ReleaseCount::Bit, ..OptionalTerms::default() },

@@ -13,7 +13,7 @@ use symbolon_node::ops::audit::read_export;
 use symbolon_node::ops::draft::{DraftAllow, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
 use symbolon_policy::audit::{AuditError, Bundle, Check, Entry, Log, Receipt, SignedCheckpoint};
-use symbolon_policy::{OptionalTerms, Protocol, ResultKind};
+use symbolon_policy::{OptionalTerms, Padding, Protocol, ResultKind};
 use symbolon_tables::Duplicates;
 use symbolon_tests::{Node, Pair};
 use tokio::net::TcpListener;
@@ -41,6 +41,7 @@ async fn agree(pair: &Pair, intersection_min: u64) -> Result<String> {
         runs_max: 5,
         rows_total_max: None,
         intersection_min,
+        padding: Padding::Sixteenth,
         own: DraftSide::default(),
         partner: DraftSide::default(),
         optional: OptionalTerms::default(),

@@ -7,7 +7,7 @@ use symbolon_node::control_client::JobRequest;
 use symbolon_node::keystore::KeyKind;
 use symbolon_node::ops::draft::{DraftAllow, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{OptionalTerms, Protocol, ResultKind};
+use symbolon_policy::{OptionalTerms, Padding, Protocol, ResultKind};
 use symbolon_tables::Duplicates;
 use symbolon_tests::{Node, Pair};
 use tokio_stream::StreamExt;
@@ -36,6 +36,7 @@ async fn pair() -> Result<(Pair, String)> {
         runs_max: 10,
         rows_total_max: None,
         intersection_min: 0,
+        padding: Padding::Sixteenth,
         own: DraftSide::default(),
         partner: DraftSide::default(),
         optional: OptionalTerms::default(),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use symbolon_node::control_client::JobRequest;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ReleaseCount, ResultKind, SemiHonest};
+use symbolon_policy::{ColumnUse, OptionalTerms, Padding, Protocol, ReleaseCount, ResultKind, SemiHonest};
 use symbolon_tables::{Duplicates, Format};
 use symbolon_tests::{Node, Pair};
 
@@ -34,6 +34,7 @@ async fn options(pair: &Pair, protocol: Protocol, result: ResultKind) -> Result<
         runs_max: 2,
         rows_total_max: None,
         intersection_min: 0,
+        padding: Padding::Sixteenth,
         own: DraftSide::default(),
         partner: DraftSide { columns: columns.into(), ..DraftSide::default() },
         optional: OptionalTerms {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol as PolicyProtocol, ReleaseCount, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Padding, Protocol as PolicyProtocol, ReleaseCount, ResultKind};
 use symbolon_psi::{Protocol, Release};
 use symbolon_tables::Duplicates;
 use symbolon_tests::hostile::client::Ask;
@@ -107,6 +107,7 @@ pub(crate) async fn options(pair: &Pair, title: &str) -> Result<DraftOptions> {
         runs_max: 10_000,
         rows_total_max: None,
         intersection_min: 0,
+        padding: Padding::Sixteenth,
         own: DraftSide { rows_min: Some(2), rows_max: Some(1_000), ..DraftSide::default() },
         partner: DraftSide { columns: columns.into(), ..DraftSide::default() },
         optional: OptionalTerms::default(),

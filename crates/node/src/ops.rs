@@ -19,6 +19,7 @@ pub mod protect;
 pub mod protocols;
 pub mod results;
 pub mod tables;
+pub mod templates;
 pub mod trust;
 pub mod versions;
 

@@ -1,5 +1,9 @@
 //! By how much declared row numbers are rounded up, so that the exact size of a table stays at home.
 
+use std::str::FromStr;
+
+use crate::error::Problem;
+
 /// The rule by which a row count is rounded up before it is declared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -40,6 +44,14 @@ impl Padding {
     }
 }
 
+impl FromStr for Padding {
+    type Err = Problem;
+
+    fn from_str(word: &str) -> Result<Self, Problem> {
+        Self::from_word(word).ok_or(Problem::Choice { allowed: Self::WORDS })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -54,6 +66,12 @@ mod tests {
             prop_assert_eq!(Padding::Sixteenth.padded(padded), padded);
             prop_assert!(Padding::Sixteenth.padded(rows + 1) >= padded);
         }
+    }
+
+    #[test]
+    fn a_rule_is_read_by_its_word() {
+        assert_eq!("sixteenth".parse(), Ok(Padding::Sixteenth));
+        assert!("Sixteenth".parse::<Padding>().is_err());
     }
 
     #[test]

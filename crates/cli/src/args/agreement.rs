@@ -11,6 +11,13 @@ Example, at the bank, with the bureau's table description in bureau.table.toml:
     --allow ecdh-oprf:enrich:us --get open_accounts,total_balance,risk_grade \\
     --rows-max 100000 --runs 12 --days 365 -o join.toml
 
+The same from a template (`symbolon agreement templates`), which says the rest:
+  symbolon agreement draft --template enrich --peer bureau --table customers \\
+    --peer-table bureau.table.toml --title \"Overdraft check\" \\
+    --purpose \"credit decision on applicants\" --get open_accounts,total_balance,risk_grade \\
+    --approver \"Ada Lund=ed25519:..\" --approver \"Ben Okoro=ed25519:..\" -o join.toml
+An argument takes the place of what the template says; --approvals 0 does without approvals.
+
 --allow PROTOCOL:RESULT:TO may be given several times:
   PROTOCOL  ecdh-oprf, ecdh-mutual, ecdh-cardinality; with --semi-honest accepted also rr22-silent, rr22-small-field
   RESULT    match (which rows), enrich (matched rows with the partner's columns), count (how many)
@@ -25,6 +32,14 @@ pub(crate) enum AgreementCommand {
     /// Write the draft of an agreement between this institution and a partner
     #[command(after_help = DRAFT_EXAMPLES)]
     Draft(Box<DraftArgs>),
+    /// List the templates a draft can start from, and what each allows
+    #[command(after_help = "\
+Examples:
+  symbolon agreement templates
+  symbolon agreement templates --json         # with the text of each template
+
+Tables and columns always come from the arguments of `agreement draft`. Nobody signs before the purpose is said.")]
+    Templates,
     /// Say in plain words what leaves the house, to whom and until when
     #[command(after_help = "\
 Examples:
@@ -211,6 +226,9 @@ The person keeps the file; whoever drafts the agreement gets the printed line fo
 /// `symbolon agreement draft`
 #[derive(Debug, clap::Args)]
 pub(crate) struct DraftArgs {
+    /// Start from this template: match, enrich or count
+    #[arg(long, value_name = "NAME")]
+    pub(crate) template: Option<String>,
     /// The partner
     #[arg(long)]
     pub(crate) peer: String,
@@ -223,11 +241,11 @@ pub(crate) struct DraftArgs {
     /// A short title
     #[arg(long)]
     pub(crate) title: String,
-    /// Why the data is joined
-    #[arg(long)]
-    pub(crate) purpose: String,
+    /// Why the data is joined; a template leaves it to be filled in
+    #[arg(long, required_unless_present = "template")]
+    pub(crate) purpose: Option<String>,
     /// What may be run, and who gets the result
-    #[arg(long, value_name = "PROTOCOL:RESULT:TO", required = true)]
+    #[arg(long, value_name = "PROTOCOL:RESULT:TO", required_unless_present = "template")]
     pub(crate) allow: Vec<String>,
     /// Columns of the partner's table that come to us with matched rows
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
@@ -247,15 +265,15 @@ pub(crate) struct DraftArgs {
     /// Most rows asked about in all jobs together [default: every run with the most rows]
     #[arg(long)]
     pub(crate) rows_total: Option<u64>,
-    /// Fewest matched keys for a result to be handed over
-    #[arg(long, default_value_t = 0)]
-    pub(crate) matched_min: u64,
-    /// How many jobs may run
-    #[arg(long, default_value_t = 1)]
-    pub(crate) runs: u64,
-    /// Days it is in force
-    #[arg(long, default_value_t = 90)]
-    pub(crate) days: u32,
+    /// Fewest matched keys for a result to be handed over [default: 0, or the template's]
+    #[arg(long)]
+    pub(crate) matched_min: Option<u64>,
+    /// How many jobs may run [default: 1, or the template's]
+    #[arg(long)]
+    pub(crate) runs: Option<u64>,
+    /// Days it is in force [default: 90, or the template's]
+    #[arg(long)]
+    pub(crate) days: Option<u32>,
     #[command(flatten)]
     pub(crate) optional: OptionalArgs,
     /// In force from this moment (RFC 3339) [default: now]
@@ -272,14 +290,14 @@ pub(crate) struct OptionalArgs {
     /// A person of ours who may approve, with the key `approver new` printed; may be given several times
     #[arg(long, value_name = "NAME=KEY")]
     pub(crate) approver: Vec<String>,
-    /// How many of ours have to approve before we sign [default: all]
-    #[arg(long, value_name = "COUNT", requires = "approver")]
+    /// How many of ours have to approve before we sign [default: all, or the template's]
+    #[arg(long, value_name = "COUNT")]
     pub(crate) approvals: Option<u64>,
     /// A person of the partner's who may approve; may be given several times
     #[arg(long, value_name = "NAME=KEY")]
     pub(crate) peer_approver: Vec<String>,
-    /// How many of the partner's have to approve before it signs [default: all]
-    #[arg(long, value_name = "COUNT", requires = "peer_approver")]
+    /// How many of the partner's have to approve before it signs [default: all, or the template's]
+    #[arg(long, value_name = "COUNT")]
     pub(crate) peer_approvals: Option<u64>,
     /// The id of the earlier version whose place this one takes
     #[arg(long, value_name = "ID")]

@@ -2,6 +2,7 @@
 
 mod draft;
 mod life;
+mod templates;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ use crate::text::{self, count};
 pub(crate) async fn run(command: AgreementCommand, context: &Context) -> Result<Option<Report>, Failure> {
     match command {
         AgreementCommand::Draft(args) => draft::run(*args, context).await,
+        AgreementCommand::Templates => templates::list().map(Some),
         AgreementCommand::Show { agreement, text: true } => print(&agreement, context).await,
         AgreementCommand::Show { agreement, text: false } => show(&agreement, context).await.map(Some),
         AgreementCommand::Sign { agreement, output, yes } => sign(&agreement, output, yes, context).await.map(Some),

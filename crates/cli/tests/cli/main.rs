@@ -10,3 +10,4 @@ mod output;
 mod policy;
 mod protect;
 mod support;
+mod templates;

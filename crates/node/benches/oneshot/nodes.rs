@@ -13,7 +13,7 @@ use symbolon_node::home::{Home, InitOptions, init};
 use symbolon_node::ops::agreements::AgreementInput;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::{JobRecord, JobState};
-use symbolon_policy::{ColumnUse, OptionalTerms, ResultKind, SemiHonest};
+use symbolon_policy::{ColumnUse, OptionalTerms, Padding, ResultKind, SemiHonest};
 use symbolon_psi::Protocol;
 use symbolon_tables::{ColumnSpec, ColumnType, CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 use tokio::net::TcpListener;
@@ -203,6 +203,7 @@ pub(crate) async fn agree(bank: &Home, bureau: &Home, options: &Options) -> Resu
         runs_max: 1,
         rows_total_max: None,
         intersection_min: 0,
+        padding: Padding::Sixteenth,
         own: DraftSide::default(),
         partner,
         optional: OptionalTerms {

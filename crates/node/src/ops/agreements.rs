@@ -307,6 +307,7 @@ impl Home {
         let peer = self.known_peer(other.organisation_key.to_bytes()).await?;
         self.check_parties(own, other, &peer).await?;
         check_normaliser(agreement)?;
+        super::templates::check_filled_in(agreement)?;
         self.check_replaced(agreement).await?;
         check_own_side(own, &self.table_show(own.table.as_str()).await?)?;
         Ok((seat, peer))

@@ -45,6 +45,8 @@ pub struct DraftOptions {
     pub rows_total_max: Option<u64>,
     /// The fewest common keys for which a result is handed over.
     pub intersection_min: u64,
+    /// How declared row counts are rounded up.
+    pub padding: Padding,
     /// The own side.
     pub own: DraftSide,
     /// The partner's side.
@@ -129,7 +131,7 @@ impl Home {
             [party(&own_identity, &own_card, &options.own)?, party(&peer_identity, &partner_table, &options.partner)?];
         let allow: Vec<Allowance> = options.allow.iter().map(allowance).collect();
         let from = options.valid_from.unwrap_or_else(|| self.clock().now());
-        let rows_total_max = options.rows_total_max.unwrap_or_else(|| rows_for_all(&allow, &parties, options.runs_max));
+        let rows_total_max = options.rows_total_max.unwrap_or_else(|| rows_for_all(&allow, &parties, options));
         let terms = Terms {
             title: Title::new(&options.title).map_err(|problem| unfit("title", problem))?,
             purpose: Purpose::new(&options.purpose).map_err(|problem| unfit("purpose", problem))?,
@@ -139,7 +141,7 @@ impl Home {
             rows_total_max,
             intersection_min: options.intersection_min,
             normaliser: normaliser()?,
-            padding: Padding::Sixteenth,
+            padding: options.padding,
             parties,
             allow,
             optional: options.optional.clone(),
@@ -221,13 +223,13 @@ const fn allowance(allow: &DraftAllow) -> Allowance {
 }
 
 /// Enough rows for every job to ask about the largest tables agreed.
-fn rows_for_all(allow: &[Allowance], parties: &[Party; 2], runs_max: u64) -> u64 {
-    let of_seat = |seat: Seat| Padding::Sixteenth.padded(parties[seat.index()].rows_max);
+fn rows_for_all(allow: &[Allowance], parties: &[Party; 2], options: &DraftOptions) -> u64 {
+    let of_seat = |seat: Seat| options.padding.padded(parties[seat.index()].rows_max);
     let of_rule = |rule: &Allowance| match rule.to {
         Recipients::One(seat) => of_seat(seat),
         Recipients::Both => of_seat(Seat::First).saturating_add(of_seat(Seat::Second)),
     };
-    allow.iter().map(of_rule).max().unwrap_or(1).saturating_mul(runs_max)
+    allow.iter().map(of_rule).max().unwrap_or(1).saturating_mul(options.runs_max)
 }
 
 fn unfit(what: &'static str, _problem: Problem) -> Error {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use symbolon_policy::{ColumnUse, OptionalTerms, Protocol, ResultKind};
+use symbolon_policy::{ColumnUse, OptionalTerms, Padding, Protocol, ResultKind};
 use symbolon_tables::{CsvOptions, Duplicates, Format, KeyPart, TableSpec};
 
 use super::agreements::AgreementInput;
@@ -78,6 +78,7 @@ impl Pair {
             runs_max: 3,
             rows_total_max: None,
             intersection_min: 0,
+            padding: Padding::Sixteenth,
             own: DraftSide::default(),
             partner: DraftSide { columns: [("grade".to_owned(), released)].into(), ..DraftSide::default() },
             optional: OptionalTerms::default(),

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
-use symbolon_policy::{Approver, ColumnUse, OptionalTerms, Problem, ReleaseCount, ResultKind};
+use symbolon_node::ops::templates::Template;
+use symbolon_policy::{Approver, ColumnUse, OptionalTerms, Padding, Problem, ReleaseCount, ResultKind};
 
 use super::super::{Context, read_document, write_document};
 use crate::args::{DraftArgs, OptionalArgs};
@@ -15,33 +16,7 @@ use crate::output::Report;
 
 pub(super) async fn run(args: DraftArgs, context: &Context) -> Result<Option<Report>, Failure> {
     let home = context.open().await?;
-    let bytes = sizes(&args.bytes)?;
-    let allow: Vec<DraftAllow> = args.allow.iter().map(|rule| allowance(rule)).collect::<Result<_, _>>()?;
-    let holds_minimum = args.matched_min > 0 && allow.iter().any(|rule| rule.result == ResultKind::Enrich);
-    let options = DraftOptions {
-        table: args.table,
-        peer: args.peer,
-        partner_card: read_document(&args.peer_table)?,
-        title: args.title,
-        purpose: args.purpose,
-        allow,
-        valid_from: args.from.as_deref().map(time).transpose()?,
-        valid_days: args.days,
-        runs_max: args.runs,
-        rows_total_max: args.rows_total,
-        intersection_min: args.matched_min,
-        own: DraftSide {
-            approvals_min: args.optional.approvals,
-            approvers: approvers("--approver", &args.optional.approver)?,
-            ..side(&args.give, &bytes, args.rows_min, args.rows_max)
-        },
-        partner: DraftSide {
-            approvals_min: args.optional.peer_approvals,
-            approvers: approvers("--peer-approver", &args.optional.peer_approver)?,
-            ..side(&args.get, &bytes, args.rows_min, args.rows_max)
-        },
-        optional: optional(&args.optional, holds_minimum)?,
-    };
+    let options = options(&args)?;
     let draft = home.agreement_draft(&options).await?;
     let Some(path) = args.output else {
         if context.output.is_json() {
@@ -56,6 +31,64 @@ pub(super) async fn run(args: DraftArgs, context: &Context) -> Result<Option<Rep
         file = path.display()
     );
     Ok(Some(Report::new(human, json!({ "document": draft, "file": path }))))
+}
+
+/// What is drafted: what the arguments say, and for the rest what the template says.
+fn options(args: &DraftArgs) -> Result<DraftOptions, Failure> {
+    let template = args.template.as_deref().map(Template::find).transpose()?;
+    let template = template.as_ref();
+    let bytes = sizes(&args.bytes)?;
+    let given: Vec<DraftAllow> = args.allow.iter().map(|rule| allowance(rule)).collect::<Result<_, _>>()?;
+    let allow = match template {
+        Some(template) if given.is_empty() => template.allow.clone(),
+        _ => given,
+    };
+    let intersection_min = args.matched_min.or(template.map(|it| it.intersection_min)).unwrap_or(0);
+    let holds_minimum = intersection_min > 0 && allow.iter().any(|rule| rule.result == ResultKind::Enrich);
+    let runs_max = args.runs.or(template.map(|it| it.runs_max)).unwrap_or(1);
+    let rows_min = args.rows_min.or(template.map(|it| it.rows_min));
+    let persons = &args.optional;
+    let own = approvers("--approver", &persons.approver)?;
+    let partners = approvers("--peer-approver", &persons.peer_approver)?;
+    let (own_min, partners_min) =
+        template.map_or((0, 0), |template| (template.approvals_own, template.approvals_partner));
+    Ok(DraftOptions {
+        table: args.table.clone(),
+        peer: args.peer.clone(),
+        partner_card: read_document(&args.peer_table)?,
+        title: args.title.clone(),
+        purpose: args.purpose.clone().or_else(|| template.map(|it| it.purpose.clone())).unwrap_or_default(),
+        allow,
+        valid_from: args.from.as_deref().map(time).transpose()?,
+        valid_days: args.days.or(template.map(|it| it.valid_days)).unwrap_or(90),
+        runs_max,
+        rows_total_max: args.rows_total,
+        intersection_min,
+        padding: template.map_or(Padding::Sixteenth, |it| it.padding),
+        own: DraftSide {
+            approvals_min: approvals("approver", persons.approvals, own_min, &own)?,
+            approvers: own,
+            ..side(&args.give, &bytes, rows_min, args.rows_max)
+        },
+        partner: DraftSide {
+            approvals_min: approvals("peer-approver", persons.peer_approvals, partners_min, &partners)?,
+            approvers: partners,
+            ..side(&args.get, &bytes, rows_min, args.rows_max)
+        },
+        optional: optional(persons, template, holds_minimum, runs_max)?,
+    })
+}
+
+/// How many have to approve: the number given, else the template's, else all who are named.
+fn approvals(option: &str, given: Option<u64>, template: u64, persons: &[Approver]) -> Result<Option<u64>, Failure> {
+    let wanted = given.or((template > 0).then_some(template));
+    let named = u64::try_from(persons.len()).unwrap_or(u64::MAX);
+    if let Some(wanted) = wanted.filter(|wanted| *wanted > named) {
+        let count = option.replace("approver", "approvals");
+        return Err(Failure::usage(format!("{wanted} have to approve, {named} are named"))
+            .hint(format!("name each with --{option} NAME=KEY; --{count} 0 does without approvals")));
+    }
+    Ok(wanted)
 }
 
 /// Reads `PROTOCOL:RESULT:TO`.
@@ -100,20 +133,31 @@ fn side(given: &[String], bytes: &BTreeMap<&str, u32>, rows_min: Option<u64>, ro
     DraftSide { columns: columns.collect(), rows_min, rows_max, ..DraftSide::default() }
 }
 
-fn optional(args: &OptionalArgs, holds_minimum: bool) -> Result<OptionalTerms, Failure> {
+fn optional(
+    args: &OptionalArgs,
+    template: Option<&Template>,
+    holds_minimum: bool,
+    runs_max: u64,
+) -> Result<OptionalTerms, Failure> {
+    let basis = template.map(|template| template.optional.clone()).unwrap_or_default();
     // A minimum that only the receiver's node checks is the weaker promise; who wants it says so.
-    let release = if holds_minimum { ReleaseCount::Bit } else { ReleaseCount::None };
+    let release = match basis.release_count {
+        _ if !holds_minimum => ReleaseCount::None,
+        ReleaseCount::None => ReleaseCount::Bit,
+        count => count,
+    };
     Ok(OptionalTerms {
         replaces: read("--replaces", args.replaces.as_deref())?,
         release_count: read("--release", args.release.as_deref())?.unwrap_or(release),
-        receipt_count: args.receipt_count,
-        period: read("--period", args.period.as_deref())?,
-        runs_per_period: args.period_runs,
-        rows_per_period: args.period_rows,
-        snapshots_max: args.snapshots,
-        epsilon_max: read("--epsilon", args.epsilon.as_deref())?,
-        lookups_max: args.lookups,
-        semi_honest: read("--semi-honest", args.semi_honest.as_deref())?,
+        receipt_count: args.receipt_count || basis.receipt_count,
+        period: read("--period", args.period.as_deref())?.or(basis.period),
+        // Fewer runs in all than the template has in a period: what was asked for holds.
+        runs_per_period: args.period_runs.or(basis.runs_per_period.map(|runs| runs.min(runs_max))),
+        rows_per_period: args.period_rows.or(basis.rows_per_period),
+        snapshots_max: args.snapshots.or(basis.snapshots_max),
+        epsilon_max: read("--epsilon", args.epsilon.as_deref())?.or(basis.epsilon_max),
+        lookups_max: args.lookups.or(basis.lookups_max),
+        semi_honest: read("--semi-honest", args.semi_honest.as_deref())?.or(basis.semi_honest),
     })
 }
 
