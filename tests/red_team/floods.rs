@@ -31,6 +31,7 @@ pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
         ("idle_seconds_max", 2),
         ("session_seconds_max", SESSION_SECONDS_MAX),
         ("jobs_max", RACERS as u64),
+        ("jobs_peer_max", RACERS as u64),
         ("connections_max", CONNECTIONS_MAX),
         ("connections_peer_max", CONNECTIONS_PEER_MAX),
         ("streams_max", STREAMS_MAX),
@@ -40,7 +41,8 @@ pub(crate) async fn attacks(report: &mut Report) -> Result<()> {
     Box::pin(slow(report, &scene)).await?;
     loud(report, &scene).await?;
     many(report, &scene).await?;
-    race(report, &scene).await
+    race(report, &scene).await?;
+    hoard(report).await
 }
 
 /// Who keeps a place and does nothing with it.
@@ -309,4 +311,28 @@ async fn race(report: &mut Report, scene: &Scene) -> Result<()> {
         Ok("RUNS_SPENT".to_owned())
     };
     report.attack(bureau, attack.spending(RUNS as u64), tried).await
+}
+
+/// One peer keeps jobs open until no more are let in, at nodes with the limits of a fresh `node.toml`: a slot stays free,
+/// and another peer gets it.
+async fn hoard(report: &mut Report) -> Result<()> {
+    let scene = Scene::new(&[]).await?;
+    let bureau = &scene.pair.bureau;
+    let slots = bureau.home().settings().limits.jobs_max;
+    let attack = Attack::new("one_peer_takes_all_slots", "keeps as many jobs open as a node runs", "LIMIT_EXCEEDED");
+    let tried = async {
+        let client = scene.bank().connect().await?;
+        let mut held = Vec::new();
+        let refused = loop {
+            match client.exchange().await {
+                Ok(talk) => held.push(talk),
+                Err(status) => break word(&status),
+            }
+            ensure!(held.len() < slots, "one peer holds all {slots} slots");
+        };
+        let other = scene.stranger().connect().await?.exchange().await;
+        other.context("another peer finds no slot")?;
+        Ok(refused)
+    };
+    report.attack(bureau, attack, tried).await
 }

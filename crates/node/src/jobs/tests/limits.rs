@@ -29,7 +29,7 @@ async fn jobs_that_come_too_fast_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_peer_does_not_take_every_slot() {
-    let scene = scene(&[("jobs_peer_max = 0", "jobs_peer_max = 1")]).await;
+    let scene = scene(&[("jobs_peer_max = 3", "jobs_peer_max = 1")]).await;
     assert_eq!(refused(&scene).await.0, "LIMIT_EXCEEDED");
 }
 
