@@ -32,19 +32,23 @@ bank peer add bureau bureau.card.toml --fingerprint "$(fingerprint bureau)" --en
 bureau peer add bank bank.card.toml --fingerprint "$(fingerprint bank)" --endpoint "$(cat bank/serve.addr)"
 
 title "Agreement: at the bank, two of three named persons have to approve before the institution may sign"
-approver() { symbolon approver new "$1" -o "$2" | head -n 1; }
+approver() {
+    (umask 077 && head -c 24 /dev/urandom | base64 >"$2.passphrase")
+    symbolon approver new "$1" -o "$2" --passphrase-file "$2.passphrase" | head -n 1
+}
 ada="$(approver "Ada Lund" ada.key)"
 ben="$(approver "Ben Okoro" ben.key)"
 cem="$(approver "Cem Aydin" cem.key)"
 bureau table show credit_files --card -o credit_files.table.toml
-bank agreement draft --peer bureau --table customers --peer-table credit_files.table.toml \
-    --title "Overdraft check" --purpose "credit decision on applicants" --allow ecdh-oprf:enrich:us \
-    --get total_balance,risk_grade,overdue_90d --rows-max 50000 --runs 5 --days 365 \
+bank agreement templates
+bank agreement draft --template enrich --peer bureau --table customers --peer-table credit_files.table.toml \
+    --title "Overdraft check" --purpose "credit decision on applicants" \
+    --get total_balance,risk_grade,overdue_90d --rows-max 50000 --runs 5 \
     --matched-min 100 --release count --receipt-count --period day --period-runs 3 --snapshots 2 \
-    --approver "$ada" --approver "$ben" --approver "$cem" --approvals 2 -o overdraft.toml
-bank agreement approve overdraft.toml --key ada.key --yes
+    --approver "$ada" --approver "$ben" --approver "$cem" -o overdraft.toml
+bank agreement approve overdraft.toml --key ada.key --passphrase-file ada.key.passphrase --yes
 bank agreement sign overdraft.toml --yes || echo "(refused: exit code $?)" >&2
-bank agreement approve overdraft.toml --key cem.key --yes
+bank agreement approve overdraft.toml --key cem.key --passphrase-file cem.key.passphrase --yes
 bank agreement sign overdraft.toml --yes
 bureau agreement sign overdraft.toml --yes
 bank agreement accept overdraft.toml

@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use self::agreement::{AgreementCommand, ApproverCommand, DraftArgs, NoticeArgs, OptionalArgs, TightenArgs};
+pub(crate) use self::agreement::{
+    AgreementCommand, ApproverCommand, ApproverPassphraseArgs, DraftArgs, NoticeArgs, OptionalArgs, TightenArgs,
+};
 pub(crate) use self::audit::{AuditCommand, VerifyArgs};
 pub(crate) use self::budget::{AlertCommand, BudgetArgs};
 pub(crate) use self::job::{CountArgs, JobCommand, JoinArgs, RequestArgs, ResultCommand};

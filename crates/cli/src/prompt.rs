@@ -48,9 +48,12 @@ impl Ask for Terminal {
             Question::Passphrase => "Passphrase of the keys: ",
             Question::New => "New passphrase for the keys: ",
             Question::Pin => "PIN of the token: ",
+            Question::Approver => "Passphrase of the approver's key: ",
+            Question::NewApprover => "New passphrase for the approver's key: ",
         };
+        let fresh = matches!(what, Question::New | Question::NewApprover);
         let given = hidden(question).map_err(unusable)?;
-        if what == Question::New && !given.ct_eq_bytes(hidden("The same again: ").map_err(unusable)?.expose()) {
+        if fresh && !given.ct_eq_bytes(hidden("The same again: ").map_err(unusable)?.expose()) {
             return Err(symbolon_node::Error::Misuse {
                 what: "the two passphrases differ",
                 remedy: "type the same one twice; nothing was changed",

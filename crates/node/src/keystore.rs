@@ -56,12 +56,14 @@ use crate::files;
 use crate::store::JobId;
 
 pub use passphrase::{
-    Ask, CREDENTIAL, CREDENTIALS_VARIABLE, NEW_PASSPHRASE_FILE_VARIABLE, NoTerminal, PASSPHRASE_FD_VARIABLE,
-    PASSPHRASE_FILE_VARIABLE, Passphrase, PassphraseSource, Question, Unlock,
+    APPROVER_CREDENTIAL, APPROVER_PASSPHRASE_FD_VARIABLE, APPROVER_PASSPHRASE_FILE_VARIABLE, Ask, CREDENTIAL,
+    CREDENTIALS_VARIABLE, NEW_APPROVER_PASSPHRASE_FILE_VARIABLE, NEW_PASSPHRASE_FILE_VARIABLE, NoTerminal,
+    PASSPHRASE_FD_VARIABLE, PASSPHRASE_FILE_VARIABLE, Passphrase, PassphraseSource, Question, Unlock,
 };
 pub use protection::{KeySettings, Pkcs11Settings, Protection};
 pub use signing::TlsKey;
 use slots::SlotFile;
+pub(crate) use stretched::Stretched;
 use token::Token;
 
 mod passphrase;
@@ -69,6 +71,7 @@ mod protect;
 pub(crate) mod protection;
 mod signing;
 mod slots;
+mod stretched;
 pub(crate) mod token;
 
 /// The file of the KEK in the directory of the keys.

@@ -111,6 +111,8 @@ pub enum Label {
     AtRestJob,
     /// Frames that wait on disk.
     AtRestSpill,
+    /// The key of a person who approves agreements, under a passphrase.
+    ApproverKey,
     /// The secret under which a home knows its inputs again.
     InputSecret,
     /// The mark by which a node knows an input again.
@@ -191,6 +193,7 @@ impl Label {
         Self::AtRestKey,
         Self::AtRestJob,
         Self::AtRestSpill,
+        Self::ApproverKey,
         Self::InputSecret,
         Self::InputMark,
         Self::InputCommitment,
@@ -257,6 +260,7 @@ impl Label {
             Self::AtRestKey => "symbolon-v1/at-rest/key",
             Self::AtRestJob => "symbolon-v1/at-rest/job",
             Self::AtRestSpill => "symbolon-v1/at-rest/spill",
+            Self::ApproverKey => "symbolon-v1/at-rest/approver",
             Self::InputSecret => "symbolon-v1/input/secret",
             Self::InputMark => "symbolon-v1/input/mark",
             Self::InputCommitment => "symbolon-v1/input/commitment",

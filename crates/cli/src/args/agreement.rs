@@ -96,13 +96,16 @@ Examples:
   symbolon agreement approve join.toml --key ada.key
   symbolon agreement approve \"Overdraft check\" --key ada.key
 
-A person counts once. `symbolon agreement show` tells who has approved.")]
+A person counts once. `symbolon agreement show` tells who has approved. The passphrase of the key is asked for unless
+an option or SYMBOLON_APPROVER_PASSPHRASE_FILE says where it is.")]
     Approve {
         /// The agreement's file, or the id or title of a stored one
         agreement: String,
         /// The person's key (`symbolon approver new`)
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
+        #[command(flatten)]
+        passphrase: ApproverPassphraseArgs,
         /// Write the approved agreement here instead of into its file
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -205,21 +208,53 @@ pub(crate) struct NoticeArgs {
     pub(crate) reason: Option<String>,
 }
 
+/// Where the passphrase of a person's key is found.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ApproverPassphraseArgs {
+    /// The file with the key's passphrase [default: SYMBOLON_APPROVER_PASSPHRASE_FILE or _FD, else ask]
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_credential")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// The key's passphrase is the systemd credential symbolon.approver-passphrase
+    #[arg(long)]
+    pub(crate) passphrase_credential: bool,
+}
+
 /// `symbolon approver ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ApproverCommand {
     /// Make a person's key and print what a draft lists
     #[command(after_help = "\
-Example:
+Examples:
   symbolon approver new \"Ada Lund\" -o ada.key
+  symbolon approver new \"Ada Lund\" -o ada.key --passphrase-file ada.passphrase
 
-The person keeps the file; whoever drafts the agreement gets the printed line for --approver.")]
+The person keeps the file; whoever drafts the agreement gets the printed line for --approver. The key in the file is
+sealed under a passphrase only the person knows.")]
     New {
         /// The person's name, as agreements will list it
         name: String,
         /// Where to write the key
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
+        #[command(flatten)]
+        passphrase: ApproverPassphraseArgs,
+        /// No passphrase: whoever can read the file can approve
+        #[arg(long, conflicts_with_all = ["passphrase_file", "passphrase_credential"])]
+        plain: bool,
+    },
+    /// Change the passphrase of a person's key, or give it one
+    #[command(after_help = "\
+Examples:
+  symbolon approver passphrase ada.key
+  SYMBOLON_NEW_APPROVER_PASSPHRASE_FILE=new symbolon approver passphrase ada.key --passphrase-file old
+
+The key stays the same, and so does what agreements list.")]
+    Passphrase {
+        /// The person's key
+        #[arg(value_name = "FILE")]
+        key: PathBuf,
+        #[command(flatten)]
+        passphrase: ApproverPassphraseArgs,
     },
 }
 

@@ -30,8 +30,8 @@ pub(crate) async fn run(command: AgreementCommand, context: &Context) -> Result<
         AgreementCommand::Send { agreement } => send(&agreement, context).await.map(Some),
         AgreementCommand::Accept { agreement } => accept(&agreement, context).await.map(Some),
         AgreementCommand::List => list(context).await.map(Some),
-        AgreementCommand::Approve { agreement, key, output, yes } => {
-            life::approve(&agreement, &key, output, yes, context).await.map(Some)
+        AgreementCommand::Approve { agreement, key, passphrase, output, yes } => {
+            life::approve(&agreement, (&key, passphrase), output, yes, context).await.map(Some)
         }
         AgreementCommand::Suspend(args) => life::notice(NoticeKind::Suspend, args, true, context).await.map(Some),
         AgreementCommand::Resume(args) => life::notice(NoticeKind::Resume, args, true, context).await.map(Some),

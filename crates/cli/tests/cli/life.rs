@@ -78,7 +78,7 @@ fn two_persons_approve_before_the_bank_signs() {
     let world = World::new().with_us_tables();
     let (_bank, _bureau) = world.start();
     let approver = |name: &str, file: &str| {
-        let made = world.bank.json(&["approver", "new", name, "-o", &world.file(file)]);
+        let made = world.bank.json(&["approver", "new", name, "-o", &world.file(file), "--plain"]);
         format!("{name}={}", made["key"].as_str().expect("a key"))
     };
     let [ada, ben, chen] = [("Ada Lund", "ada.key"), ("Ben Okoro", "ben.key"), ("Chen Wei", "chen.key")]
@@ -92,10 +92,10 @@ fn two_persons_approve_before_the_bank_signs() {
     assert!(approve("ada.key").stdout.contains("Ada Lund approved \"Test\""));
     assert!(approve("ada.key").stdout.contains("1 of 2 approvals"), "the same person counts once");
     world.bank.run(&["agreement", "sign", &draft, "--yes"]).fails(4, &["1 of 2 approvals"]);
-    world.bank.ok(&["approver", "new", "Zoe", "-o", &world.file("zoe.key")]);
+    world.bank.ok(&["approver", "new", "Zoe", "-o", &world.file("zoe.key"), "--plain"]);
     approve("zoe.key").fails(4, &["no [[party.approver]]"]);
     assert!(approve("chen.key").stdout.contains("2 of 2 approvals"));
-    world.bank.run(&["approver", "new", "Zoe", "-o", &world.file("zoe.key")]).fails(2, &["exists already"]);
+    world.bank.run(&["approver", "new", "Zoe", "-o", &world.file("zoe.key"), "--plain"]).fails(2, &["exists already"]);
     world.conclude(&draft);
     let shown = world.bureau.ok(&["agreement", "show", "Test"]).stdout;
     assert!(shown.contains("First Bank: 2 of 2 approvals (Ada Lund and Chen Wei)."), "{shown}");

@@ -151,6 +151,51 @@ fn kill_9_during_a_change_of_protection_locks_nobody_out() {
     assert!(!left.iter().any(ours), "left behind: {left:?}");
 }
 
+/// The key of a person: its passphrase is not that of the home, and whoever has the file alone cannot approve.
+#[test]
+fn a_person_approves_with_a_passphrase_of_its_own() {
+    let world = World::new().with_us_tables();
+    let (_bank, _bureau) = world.start();
+    let (ada, ben) = (secret(&world, "ada", "correct horse\n"), secret(&world, "ben", "battery staple\n"));
+    let key = world.file("ada.key");
+    world.bank.run(&["approver", "new", "Ada", "-o", &key]).fails(7, &["none was given", "--passphrase-file"]);
+    let short = secret(&world, "short", "horse");
+    world.bank.run(&["approver", "new", "Ada", "-o", &key, "--passphrase-file", &short]).fails(2, &["fewer than 8"]);
+    assert!(!Path::new(&key).exists());
+    let made = world.bank.json(&["approver", "new", "Ada", "-o", &key, "--passphrase-file", &ada]);
+    assert_eq!(made["passphrase"], true);
+    assert!(std::fs::read_to_string(&key).unwrap().starts_with("symbolon-approver-key/2 "));
+
+    let draft = world.draft(&["--approver", &format!("Ada={}", made["key"].as_str().unwrap())]);
+    let approve = |more: &[&str], variable: Option<(&str, &str)>| {
+        let arguments = [&["agreement", "approve", &draft, "--key", &key, "--yes"], more].concat();
+        let output = world.bank.command(&arguments).envs(variable).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // The home's own passphrase variable says nothing about a person's key.
+    let (code, said) = approve(&[], Some(("SYMBOLON_PASSPHRASE_FILE", ada.as_str())));
+    assert!(code == Some(7) && said.contains("SYMBOLON_APPROVER_PASSPHRASE_FILE"), "{said}");
+    let (code, said) = approve(&["--passphrase-file", &ben], None);
+    assert!(code == Some(7) && said.contains("passphrase is wrong") && !said.contains("staple"), "{said}");
+    world.bank.run(&["agreement", "sign", &draft, "--yes"]).fails(4, &["0 of 1 approvals"]);
+
+    let mut change = world.bank.command(&["approver", "passphrase", &key, "--passphrase-file", &ada]);
+    assert!(change.env("SYMBOLON_NEW_APPROVER_PASSPHRASE_FILE", &ben).status().unwrap().success());
+    assert_eq!(approve(&["--passphrase-file", &ada], None).0, Some(7), "the former one opens it no more");
+    assert_eq!(approve(&[], Some(("SYMBOLON_APPROVER_PASSPHRASE_FILE", ben.as_str()))).0, Some(0));
+
+    // As a credential of systemd, and by a descriptor.
+    let credentials = world.file("credentials");
+    std::fs::create_dir_all(&credentials).unwrap();
+    secret(&world, "credentials/symbolon.approver-passphrase", "battery staple\n");
+    let given = Some(("CREDENTIALS_DIRECTORY", credentials.as_str()));
+    assert_eq!(approve(&["--passphrase-credential"], given).0, Some(0));
+    let mut command = world.bank.command(&["agreement", "approve", &draft, "--key", &key, "--yes"]);
+    command.env("SYMBOLON_APPROVER_PASSPHRASE_FD", "0").stdin(std::fs::File::open(&ben).unwrap());
+    assert!(command.stdout(std::process::Stdio::null()).status().unwrap().success());
+    world.conclude(&draft);
+}
+
 #[test]
 fn a_credential_of_systemd_opens_the_keys() {
     let world = World::new();

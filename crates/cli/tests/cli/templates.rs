@@ -16,7 +16,7 @@ fn a_draft_starts_from_a_template_and_arguments_go_before_it() {
     let (card, draft) = (world.file("files.table.toml"), world.file("agreement.toml"));
     world.bureau.ok(&["table", "show", "files", "--card", "-o", &card]);
     let approver = |name: &str, file: &str| {
-        let made = world.bank.json(&["approver", "new", name, "-o", &world.file(file)]);
+        let made = world.bank.json(&["approver", "new", name, "-o", &world.file(file), "--plain"]);
         format!("{name}={}", made["key"].as_str().expect("a key"))
     };
     let [ada, ben] = [("Ada Lund", "ada.key"), ("Ben Okoro", "ben.key")].map(|(name, file)| approver(name, file));

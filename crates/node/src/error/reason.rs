@@ -591,13 +591,26 @@ const REASONS: &[Entry] = &[
         "PASSPHRASE_MISSING",
         Class::Misuse,
         "a new passphrase is needed, and none was given",
-        "run it on a terminal, or name a file with SYMBOLON_NEW_PASSPHRASE_FILE; nothing was changed",
+        "run it on a terminal, or name a file with SYMBOLON_NEW_PASSPHRASE_FILE (for an approver's key: \
+         SYMBOLON_NEW_APPROVER_PASSPHRASE_FILE); nothing was changed",
     ),
     (
         "CREDENTIAL_MISSING",
         Class::Config,
         "the keys open by a systemd credential, and there is none",
         "put LoadCredentialEncrypted=symbolon.passphrase:FILE into the unit and start it by systemd",
+    ),
+    (
+        "APPROVER_KEY_LOCKED",
+        Class::Config,
+        "an approver's key is protected and nothing to open it with was given",
+        "run it on a terminal, give --passphrase-file, or name the passphrase with SYMBOLON_APPROVER_PASSPHRASE_FILE",
+    ),
+    (
+        "APPROVER_PASSPHRASE_WRONG",
+        Class::Config,
+        "an approver's key does not open with this passphrase, or its file was changed",
+        "give the right passphrase; when it is right, restore the file from the person's backup",
     ),
     (
         "KEY_UNPROTECTED",
@@ -767,7 +780,9 @@ mod tests {
             KeysError::WrongPassphrase.into(),
             KeysError::PassphraseShort { min: 8 }.into(),
             KeysError::NoNewPassphrase.into(),
-            KeysError::NoCredential.into(),
+            KeysError::NoCredential { name: "x" }.into(),
+            KeysError::ApproverLocked.into(),
+            KeysError::ApproverPassphrase.into(),
             KeysError::Unprotected { path: path() }.into(),
             KeysError::JobKey.into(),
             KeysError::Token { what: "fails" }.into(),

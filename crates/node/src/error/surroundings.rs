@@ -95,8 +95,17 @@ pub enum KeysError {
     #[error("a new passphrase is needed, and none was given")]
     NoNewPassphrase,
     /// systemd gave no credential.
-    #[error("systemd gave this process no credential \"symbolon.passphrase\"")]
-    NoCredential,
+    #[error("systemd gave this process no credential {name:?}")]
+    NoCredential {
+        /// Its name.
+        name: &'static str,
+    },
+    /// The key of a person is protected and nothing to open it with was given.
+    #[error("the approver's key is protected by a passphrase, and none was given")]
+    ApproverLocked,
+    /// The key of a person does not open.
+    #[error("the approver's key does not open: the passphrase is wrong, or its file was changed")]
+    ApproverPassphrase,
     /// A private key lies open in a home whose keys are protected.
     #[error("{} is not sealed, yet the keys of this home are protected", path.display())]
     Unprotected {
@@ -258,7 +267,9 @@ impl KeysError {
             Self::WrongPassphrase => "PASSPHRASE_WRONG",
             Self::PassphraseShort { .. } => "PASSPHRASE_SHORT",
             Self::NoNewPassphrase => "PASSPHRASE_MISSING",
-            Self::NoCredential => "CREDENTIAL_MISSING",
+            Self::NoCredential { .. } => "CREDENTIAL_MISSING",
+            Self::ApproverLocked => "APPROVER_KEY_LOCKED",
+            Self::ApproverPassphrase => "APPROVER_PASSPHRASE_WRONG",
             Self::Unprotected { .. } => "KEY_UNPROTECTED",
             Self::JobKey => "JOB_KEY_FOREIGN",
             Self::Token { .. } => "TOKEN_FAILED",

@@ -23,6 +23,14 @@ pub const NEW_PASSPHRASE_FILE_VARIABLE: &str = "SYMBOLON_NEW_PASSPHRASE_FILE";
 pub const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
 /// The name of the credential.
 pub const CREDENTIAL: &str = "symbolon.passphrase";
+/// As [`PASSPHRASE_FILE_VARIABLE`], for the key of a person who approves.
+pub const APPROVER_PASSPHRASE_FILE_VARIABLE: &str = "SYMBOLON_APPROVER_PASSPHRASE_FILE";
+/// As [`PASSPHRASE_FD_VARIABLE`], for the key of a person who approves.
+pub const APPROVER_PASSPHRASE_FD_VARIABLE: &str = "SYMBOLON_APPROVER_PASSPHRASE_FD";
+/// As [`NEW_PASSPHRASE_FILE_VARIABLE`], for the key of a person who approves.
+pub const NEW_APPROVER_PASSPHRASE_FILE_VARIABLE: &str = "SYMBOLON_NEW_APPROVER_PASSPHRASE_FILE";
+/// The name of the credential for the key of a person who approves.
+pub const APPROVER_CREDENTIAL: &str = "symbolon.approver-passphrase";
 
 const PASSPHRASE_BYTES_MIN: usize = 8;
 const PASSPHRASE_BYTES_MAX: u64 = 1024;
@@ -30,7 +38,7 @@ const PASSPHRASE_BYTES_MAX: u64 = 1024;
 /// A passphrase or PIN. Wiped when dropped, never printed.
 pub type Passphrase = Secret<Vec<u8>>;
 
-/// Where a passphrase or PIN is found.
+/// Where a passphrase or PIN is found. The variables and the credential are those for the kind of key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "a further source must be handled everywhere")]
 pub enum PassphraseSource {
@@ -62,6 +70,41 @@ pub enum Question {
     New,
     /// The PIN of the token.
     Pin,
+    /// The passphrase of a person's key.
+    Approver,
+    /// A new passphrase for a person's key.
+    NewApprover,
+}
+
+/// What the sources of a passphrase are called.
+struct Names {
+    file: &'static str,
+    descriptor: &'static str,
+    new_file: &'static str,
+    credential: &'static str,
+}
+
+impl Question {
+    const fn is_of_approver(self) -> bool {
+        matches!(self, Self::Approver | Self::NewApprover)
+    }
+
+    const fn names(self) -> Names {
+        if self.is_of_approver() {
+            return Names {
+                file: APPROVER_PASSPHRASE_FILE_VARIABLE,
+                descriptor: APPROVER_PASSPHRASE_FD_VARIABLE,
+                new_file: NEW_APPROVER_PASSPHRASE_FILE_VARIABLE,
+                credential: APPROVER_CREDENTIAL,
+            };
+        }
+        Names {
+            file: PASSPHRASE_FILE_VARIABLE,
+            descriptor: PASSPHRASE_FD_VARIABLE,
+            new_file: NEW_PASSPHRASE_FILE_VARIABLE,
+            credential: CREDENTIAL,
+        }
+    }
 }
 
 /// Nobody to ask: a service, a test.
@@ -94,26 +137,26 @@ impl<'a> Unlock<'a> {
     }
 
     /// Finds the present passphrase or PIN.
-    pub(super) fn present(&self, source: &PassphraseSource, what: Question) -> Result<Passphrase, Error> {
+    pub(crate) fn present(&self, source: &PassphraseSource, what: Question) -> Result<Passphrase, Error> {
         let found = match source {
             PassphraseSource::File(path) => return read_private(path, 0o077),
-            PassphraseSource::Credential => return self.credential(),
-            PassphraseSource::Ask => match self.variable()? {
+            PassphraseSource::Credential => return self.credential(what.names().credential),
+            PassphraseSource::Ask => match self.variable(&what.names())? {
                 None => self.ask.ask(what)?,
                 some => some,
             },
         };
-        found.ok_or_else(|| KeysError::Locked.into())
+        let locked = if what.is_of_approver() { KeysError::ApproverLocked } else { KeysError::Locked };
+        found.ok_or_else(|| locked.into())
     }
 
-    /// Finds a passphrase to protect keys with from now on. With `first` the variables of the present one count too.
-    pub(super) fn fresh(&self, source: &PassphraseSource, first: bool) -> Result<Passphrase, Error> {
-        let passphrase = match (source, self.env.var(NEW_PASSPHRASE_FILE_VARIABLE)) {
+    /// Finds a passphrase to protect keys with from now on, `what` being the question for a new one. With `first` the
+    /// variables of the present one count too.
+    pub(crate) fn fresh(&self, source: &PassphraseSource, first: bool, what: Question) -> Result<Passphrase, Error> {
+        let passphrase = match (source, self.env.var(what.names().new_file)) {
             (PassphraseSource::Ask, Some(path)) => read_private(Path::new(&path), 0o077)?,
-            (PassphraseSource::Ask, None) if !first => {
-                self.ask.ask(Question::New)?.ok_or(KeysError::NoNewPassphrase)?
-            }
-            _ => self.present(source, Question::New)?,
+            (PassphraseSource::Ask, None) if !first => self.ask.ask(what)?.ok_or(KeysError::NoNewPassphrase)?,
+            _ => self.present(source, what)?,
         };
         if passphrase.expose().len() < PASSPHRASE_BYTES_MIN {
             return Err(KeysError::PassphraseShort { min: PASSPHRASE_BYTES_MIN }.into());
@@ -121,22 +164,22 @@ impl<'a> Unlock<'a> {
         Ok(passphrase)
     }
 
-    fn variable(&self) -> Result<Option<Passphrase>, Error> {
-        if let Some(descriptor) = self.env.var(PASSPHRASE_FD_VARIABLE) {
+    fn variable(&self, names: &Names) -> Result<Option<Passphrase>, Error> {
+        if let Some(descriptor) = self.env.var(names.descriptor) {
             let number: u32 = descriptor.parse().map_err(|_| crate::error::ConfigError::Variable {
-                name: PASSPHRASE_FD_VARIABLE,
+                name: names.descriptor,
                 expected: "the number of an open file descriptor",
             })?;
             let path = PathBuf::from(format!("/dev/fd/{number}"));
             return read(&path).map(Some);
         }
-        self.env.var(PASSPHRASE_FILE_VARIABLE).map(|path| read_private(Path::new(&path), 0o077)).transpose()
+        self.env.var(names.file).map(|path| read_private(Path::new(&path), 0o077)).transpose()
     }
 
-    fn credential(&self) -> Result<Passphrase, Error> {
-        let directory = self.env.var(CREDENTIALS_VARIABLE).ok_or(KeysError::NoCredential)?;
+    fn credential(&self, name: &'static str) -> Result<Passphrase, Error> {
+        let directory = self.env.var(CREDENTIALS_VARIABLE).ok_or(KeysError::NoCredential { name })?;
         // systemd may give the service's user access by an access control list, which shows as the group's bits.
-        read_private(&Path::new(&directory).join(CREDENTIAL), 0o007)
+        read_private(&Path::new(&directory).join(name), 0o007)
     }
 }
 
@@ -233,6 +276,27 @@ mod tests {
     }
 
     #[test]
+    fn a_person_has_sources_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, ada) =
+            (written(dir.path(), "home", "of the home", 0o600), written(dir.path(), "ada", "of Ada", 0o600));
+        written(dir.path(), APPROVER_CREDENTIAL, "from systemd", 0o400);
+        let both = env(&[
+            (PASSPHRASE_FILE_VARIABLE, &home),
+            (APPROVER_PASSPHRASE_FILE_VARIABLE, &ada),
+            (CREDENTIALS_VARIABLE, dir.path().to_str().unwrap()),
+        ]);
+        let unlock = Unlock::new(&both, &NoTerminal);
+        let present = |source, what| unlock.present(&source, what).unwrap().expose().clone();
+        assert_eq!(present(PassphraseSource::Ask, Question::Passphrase), b"of the home");
+        assert_eq!(present(PassphraseSource::Ask, Question::Approver), b"of Ada");
+        assert_eq!(present(PassphraseSource::Credential, Question::Approver), b"from systemd");
+        let one = env(&[(PASSPHRASE_FILE_VARIABLE, &home)]);
+        let locked = Unlock::new(&one, &NoTerminal).present(&PassphraseSource::Ask, Question::Approver);
+        assert_eq!(locked.unwrap_err().reason(), "APPROVER_KEY_LOCKED");
+    }
+
+    #[test]
     fn what_others_may_read_is_no_passphrase() {
         let dir = tempfile::tempdir().unwrap();
         for mode in [0o640, 0o604, 0o644] {
@@ -267,7 +331,7 @@ mod tests {
         let long = written(dir.path(), "long", &"x".repeat(1025), 0o600);
         let reason = |file: &str| {
             let env = env(&[(NEW_PASSPHRASE_FILE_VARIABLE, file)]);
-            Unlock::new(&env, &NoTerminal).fresh(&PassphraseSource::Ask, true).unwrap_err().reason()
+            Unlock::new(&env, &NoTerminal).fresh(&PassphraseSource::Ask, true, Question::New).unwrap_err().reason()
         };
         assert_eq!(reason(&short), "PASSPHRASE_SHORT");
         assert_eq!(reason(&long), "LIMIT_EXCEEDED");
@@ -275,8 +339,11 @@ mod tests {
         let present = written(dir.path(), "present", "correct horse", 0o600);
         let env = env(&[(PASSPHRASE_FILE_VARIABLE, &present)]);
         let unlock = Unlock::new(&env, &NoTerminal);
-        assert!(unlock.fresh(&PassphraseSource::Ask, true).is_ok());
-        assert_eq!(unlock.fresh(&PassphraseSource::Ask, false).unwrap_err().reason(), "PASSPHRASE_MISSING");
+        assert!(unlock.fresh(&PassphraseSource::Ask, true, Question::New).is_ok());
+        assert_eq!(
+            unlock.fresh(&PassphraseSource::Ask, false, Question::New).unwrap_err().reason(),
+            "PASSPHRASE_MISSING"
+        );
     }
 
     #[test]

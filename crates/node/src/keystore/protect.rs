@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::passphrase::Unlock;
+use super::passphrase::{Question, Unlock};
 use super::protection::{KeySettings, Protection};
 use super::slots::{Slot, SlotFile};
 use super::token::Token;
@@ -25,7 +25,7 @@ pub(super) fn new_slot(
     match settings.protection {
         Protection::Plain => Ok(Slot::plain(at_rest)),
         Protection::Passphrase | Protection::Credential | Protection::File => {
-            Slot::passphrase(at_rest, &unlock.fresh(&settings.passphrase, first)?)
+            Slot::passphrase(at_rest, &unlock.fresh(&settings.passphrase, first, Question::New)?)
         }
         Protection::Pkcs11 => {
             Slot::token(at_rest, token.ok_or(KeysError::Token { what: "is not named in node.toml" })?)

@@ -8,16 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use symbolon_primitives::kdf::Label;
 use symbolon_primitives::secret::{Secret, Seed};
 
-use super::passphrase::{Cost, Passphrase, Question, Unlock};
+use super::passphrase::{Passphrase, Question, Unlock};
 use super::protection::KeySettings;
+use super::stretched::Stretched;
 use super::token::{Token, Wrapped};
-use super::{AtRest, array_of, context, open, read_private, seal, seed_of};
-use crate::error::{Environment, Error, KeysError};
+use super::{AtRest, array_of, context, read_private, seed_of};
+use crate::error::{Error, KeysError};
 
 const FORMAT: &str = "symbolon-at-rest-key/1";
 /// Old and new slot stand beside each other while the protection changes; more are never written.
 const SLOTS_MAX: usize = 4;
-const SALT_BYTES: usize = 16;
 
 /// The file.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) enum Slot {
     /// The key itself.
     Plain(Seed),
     /// Sealed under a stretched passphrase.
-    Passphrase { cost: Cost, salt: [u8; SALT_BYTES], sealed: Vec<u8> },
+    Passphrase(Stretched),
     /// Encrypted by a key in the token.
     Token(Wrapped),
 }
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Plain(_) => "Plain(..)",
-            Self::Passphrase { .. } => "Passphrase(..)",
+            Self::Passphrase(_) => "Passphrase(..)",
             Self::Token(_) => "Token(..)",
         })
     }
@@ -52,12 +52,7 @@ impl Slot {
     }
 
     pub(super) fn passphrase(at_rest: &AtRest, passphrase: &Passphrase) -> Result<Self, Error> {
-        let cost = Cost::DEFAULT;
-        let mut salt = [0; SALT_BYTES];
-        getrandom::fill(&mut salt).map_err(|_| Environment::Entropy)?;
-        let key = cost.stretch(passphrase, &salt)?;
-        let sealed = seal(&key, &slot_context(&at_rest.id, &header(cost, &salt)), at_rest.kek.expose())?;
-        Ok(Self::Passphrase { cost, salt, sealed })
+        Ok(Self::Passphrase(Stretched::seal(passphrase, Label::AtRestSlot, &at_rest.id, &at_rest.kek)?))
     }
 
     pub(super) fn token(at_rest: &AtRest, token: &Token) -> Result<Self, Error> {
@@ -71,9 +66,7 @@ impl Slot {
                 let encoded = Secret::new(STANDARD.encode(key.expose()));
                 writeln!(text, "plain {}", encoded.expose())
             }
-            Self::Passphrase { cost, salt, sealed } => {
-                writeln!(text, "{} {}", header(*cost, salt), STANDARD.encode(sealed))
-            }
+            Self::Passphrase(sealed) => writeln!(text, "{sealed}"),
             Self::Token(wrapped) => writeln!(
                 text,
                 "pkcs11 key={} iv={} {}",
@@ -90,17 +83,7 @@ impl Slot {
         let words: Vec<&str> = line.split(' ').collect();
         match words[..] {
             ["plain", key] => Some(Self::Plain(Secret::new(array_of(key)?))),
-            ["argon2id", memory, passes, lanes, salt, sealed] => {
-                let number = |word: &str, name| word.strip_prefix(name)?.parse::<u32>().ok();
-                let cost = Cost {
-                    memory_kib: number(memory, "m=")?,
-                    passes: number(passes, "t=")?,
-                    lanes: number(lanes, "p=")?,
-                };
-                let salt = array_of(salt.strip_prefix("salt=")?)?;
-                let sealed = STANDARD.decode(sealed).ok()?;
-                cost.is_acceptable().then_some(Self::Passphrase { cost, salt, sealed })
-            }
+            ["argon2id", ..] => Stretched::parse(&words).map(Self::Passphrase),
             ["pkcs11", key, iv, sealed] => Some(Self::Token(Wrapped {
                 key_id: hex::decode(key.strip_prefix("key=")?).ok()?,
                 iv: array_of(iv.strip_prefix("iv=")?)?,
@@ -109,11 +92,6 @@ impl Slot {
             _ => None,
         }
     }
-}
-
-fn header(cost: Cost, salt: &[u8]) -> String {
-    let Cost { memory_kib, passes, lanes } = cost;
-    format!("argon2id m={memory_kib} t={passes} p={lanes} salt={}", STANDARD.encode(salt))
 }
 
 fn slot_context(id: &[u8; 16], header: &str) -> Vec<u8> {
@@ -171,16 +149,14 @@ impl SlotFile {
         settings: &KeySettings,
         unlock: &Unlock<'_>,
     ) -> Result<AtRest, Error> {
-        if !self.slots.iter().any(|slot| matches!(slot, Slot::Passphrase { .. })) {
+        if !self.slots.iter().any(|slot| matches!(slot, Slot::Passphrase(_))) {
             let expected = "slot that [keys] in node.toml can open";
             return Err(KeysError::Malformed { path: path.to_path_buf(), expected }.into());
         }
         let passphrase = unlock.present(&settings.passphrase, Question::Passphrase)?;
         for slot in &self.slots {
-            let Slot::Passphrase { cost, salt, sealed } = slot else { continue };
-            let key = cost.stretch(&passphrase, salt)?;
-            let kek = open(&key, &slot_context(&self.id, &header(*cost, salt)), sealed);
-            let kek = kek.as_ref().and_then(|kek| seed_of(kek.expose()));
+            let Slot::Passphrase(sealed) = slot else { continue };
+            let kek = sealed.open(&passphrase, Label::AtRestSlot, &self.id)?;
             if let Some(at_rest) = kek.and_then(|kek| self.check(AtRest::new(kek))) {
                 return Ok(at_rest);
             }
@@ -212,7 +188,8 @@ mod tests {
     fn what_is_written_is_read_back_and_nothing_else() {
         let at_rest = AtRest::generate().unwrap();
         let wrapped = Wrapped { key_id: vec![1; 16], iv: [2; 12], sealed: vec![3; 48] };
-        let sealed = Slot::Passphrase { cost: Cost::DEFAULT, salt: [4; 16], sealed: vec![5; 104] };
+        let passphrase = Secret::new(b"correct horse".to_vec());
+        let sealed = Slot::passphrase(&at_rest, &passphrase).unwrap();
         let file = SlotFile { id: at_rest.id, slots: vec![Slot::plain(&at_rest), sealed, Slot::Token(wrapped)] };
         let text = file.to_text();
         let read = SlotFile::parse(text.expose()).unwrap();

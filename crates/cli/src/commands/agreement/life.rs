@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use symbolon_node::ops::approver;
 use symbolon_policy::{AgreementId, Difference, NoticeKind, Tightening};
 
-use super::super::{Context, write_document};
+use super::super::{Context, approver, write_document};
 use super::{explain, id, in_words, input, json_of};
-use crate::args::{NoticeArgs, TightenArgs};
+use crate::args::{ApproverPassphraseArgs, NoticeArgs, TightenArgs};
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::prompt::confirm;
@@ -16,7 +15,7 @@ use crate::text;
 
 pub(super) async fn approve(
     agreement: &str,
-    key: &Path,
+    (key, passphrase): (&Path, ApproverPassphraseArgs),
     output: Option<PathBuf>,
     yes: bool,
     context: &Context,
@@ -27,7 +26,7 @@ pub(super) async fn approve(
         context.output.note(&in_words(&view));
         confirm(context.output, "Approve this?", "read it with `symbolon agreement show`, then give --yes")?;
     }
-    let approved = home.agreement_approve(input(agreement)?, &approver::load(key)?).await?;
+    let approved = home.agreement_approve(input(agreement)?, &approver::load(key, passphrase, context)?).await?;
     let file = output.or_else(|| Path::new(agreement).is_file().then(|| PathBuf::from(agreement)));
     if let Some(path) = &file {
         write_document(path, &String::from_utf8_lossy(&approved.document))?;
