@@ -111,6 +111,9 @@ pub enum PeerMisbehaved {
     /// The same point came twice.
     #[error("repeated point")]
     RepeatedPoint,
+    /// A point of this side came back as one of the peer's own.
+    #[error("a point of this side came back as the peer's")]
+    EchoedPoint,
     /// The proof that evaluated points were made with the announced key does not verify.
     #[error("the evaluation proof does not verify")]
     ProofRejected,
@@ -251,6 +254,7 @@ impl PeerMisbehaved {
             Self::WrongLength { .. } => "peer_wrong_length",
             Self::MalformedPoint => "peer_malformed_point",
             Self::RepeatedPoint => "peer_repeated_point",
+            Self::EchoedPoint => "peer_echoed_point",
             Self::ProofRejected => "peer_proof_rejected",
             Self::SetUpRejected => "peer_set_up_rejected",
             Self::TagsNotSorted => "peer_tags_not_sorted",

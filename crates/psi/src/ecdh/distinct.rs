@@ -32,18 +32,25 @@ impl DistinctPoints {
     /// Adds `point`; `false` when it is there already. At most the announced number of points may be added.
     pub(crate) fn insert(&mut self, point: &[u8; 32]) -> bool {
         let fingerprint = self.fingerprint(point);
+        let slot = self.slot(fingerprint);
+        let new = self.slots[slot] == FREE;
+        self.slots[slot] = fingerprint;
+        new
+    }
+
+    /// Whether `point` was added.
+    pub(crate) fn contains(&self, point: &[u8; 32]) -> bool {
+        self.slots[self.slot(self.fingerprint(point))] != FREE
+    }
+
+    /// The slot that holds `fingerprint`, or the free one where it belongs. There is always a free one.
+    fn slot(&self, fingerprint: [u64; 2]) -> usize {
         let place = (u128::from(fingerprint[0]) * self.slots.len() as u128) >> 64;
         let mut slot = usize::try_from(place).expect("a slot number is below the number of slots");
-        loop {
-            if self.slots[slot] == fingerprint {
-                return false;
-            }
-            if self.slots[slot] == FREE {
-                self.slots[slot] = fingerprint;
-                return true;
-            }
+        while self.slots[slot] != fingerprint && self.slots[slot] != FREE {
             slot = if slot + 1 == self.slots.len() { 0 } else { slot + 1 };
         }
+        slot
     }
 
     fn fingerprint(&self, point: &[u8; 32]) -> [u64; 2] {
@@ -74,8 +81,8 @@ mod tests {
         points[0] = [0; 32];
         points[1] = [0; 32];
         points[1][31] = 1;
-        assert!(points.iter().all(|point| set.insert(point)));
-        assert!(!points.iter().any(|point| set.insert(point)));
+        assert!(points.iter().all(|point| !set.contains(point) && set.insert(point)));
+        assert!(points.iter().all(|point| set.contains(point) && !set.insert(point)));
     }
 
     #[test]

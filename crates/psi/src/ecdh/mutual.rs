@@ -13,7 +13,9 @@
 //! Semi-honest: for two sides that follow the protocol and try to learn more from what they see, under the
 //! decisional Diffie-Hellman assumption with the hash to the group as a random oracle. A side that deviates can
 //! return wrong tags or a changed order and so bring about false or missing matches at the other, unnoticed. There
-//! is no fairness: whoever has the last tags first may stop. Nothing proves that inputs are true.
+//! is no fairness: whoever has the last tags first may stop. Nothing proves that inputs are true. A peer that sends this
+//! side's own points back as its list, to make every key look common, is refused; one that multiplies them first is not
+//! told from an honest one.
 //!
 //! Tags are cut so that any false match has probability at most 2^-40 over the whole run: 40 + ⌈log2 n⌉ + ⌈log2 m⌉
 //! bits. Whoever holds a scalar and the transcript can test guesses of keys; scalars live as long as the run.
@@ -23,7 +25,7 @@
 //!
 //! 1. Both: `MASKED`, own scalar times H(key) for all keys and for random items as padding, in random order.
 //! 2. Both multiply what they receive by their own scalar and hash each product to a tag; the identity,
-//!    non-canonical encodings and repeated points are refused.
+//!    non-canonical encodings, repeated points and points of the own list are refused.
 //! 3. Both, once the last masked point of the other is there: `RETURNED`, these tags in the order received;
 //!    then `FINISH`, the hashes over their frames and over the masked frames they received.
 //! 4. When the other's Finish fits and the own one is sent: a returned tag that is also among the tags made for the
@@ -35,7 +37,7 @@
 //! n + m times.
 //!
 //! # Limits
-//! 2^30 keys a side, no payload. A side keeps 32 bytes for each key of both.
+//! 2^30 keys a side, no payload. A side keeps 32 bytes for each key of both, and 22 more while points are exchanged.
 //!
 //! # Where it differs from the paper
 //! Both lists are returned as tags, after the whole list was received; padding and Finish are additions.

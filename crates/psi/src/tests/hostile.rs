@@ -140,6 +140,28 @@ fn repeated_points() {
     }
 }
 
+/// The other side's masked points, all of them or one, sent back as own ones.
+#[test]
+fn an_echo_of_the_other_sides_points() {
+    for count in [1, 5] {
+        let case = Case::overlapping(Protocol::EcdhMutual, 5, 2, 5, 0);
+        let mut first: Option<(Role, Vec<u8>)> = None;
+        let pair = run_through(case.sender(), case.receiver(), Delivery::Eager, |role, _, mut frame| {
+            match &first {
+                None => first = Some((role, frame.clone())),
+                Some((other, points)) if *other != role && frame[STEP] == 1 => {
+                    let echoed = HEADER_BYTES..HEADER_BYTES + 32 * count;
+                    frame[echoed.clone()].copy_from_slice(&points[echoed]);
+                }
+                Some(_) => {}
+            }
+            vec![frame]
+        });
+        let (victim, _) = first.unwrap();
+        assert_error(&other_end(pair, victim.peer()), PeerMisbehaved::EchoedPoint);
+    }
+}
+
 /// Evaluations under another key than the announced one, with a proof that is good for that other key.
 #[test]
 fn another_key_with_its_own_proof() {

@@ -53,6 +53,7 @@ pub(crate) fn party(
         encoder: ItemEncoder::new(&spec.sid, &spec.schema_id),
         tagger: Tagger::new(Label::A2Tag, &spec.sid, tag_bytes(spec.rows_sender, spec.rows_receiver)),
         seen: DistinctPoints::new(prg.fork(Label::Order, 1), spec.rows(role.peer())),
+        own: DistinctPoints::new(prg.fork(Label::Order, 2), spec.rows(role)),
         keys,
         prg,
         masked: 0,
@@ -79,6 +80,8 @@ pub(crate) struct Exchanging {
     encoder: ItemEncoder,
     tagger: Tagger,
     seen: DistinctPoints,
+    /// The own masked points: the peer has no way to come upon one but to send it back.
+    own: DistinctPoints,
     prg: Prg,
     masked: u32,
     frames: u32,
@@ -174,6 +177,9 @@ impl Exchanging {
         let mut padding = self.prg.fork(Label::Padding, u64::from(self.masked));
         let items = self.order.encode(range, &self.keys, &self.encoder, &mut padding);
         let masked = oprf::mask_items_batch(&self.scalar, &items.slices()).map_err(|_| Environment::Primitive)?;
+        for point in &masked {
+            self.own.insert(point);
+        }
         let mut builder = link.builder(STEP_MASKED, self.masked);
         builder.put_all(&masked);
         self.masked += 1;
@@ -182,6 +188,9 @@ impl Exchanging {
 
     fn multiply(&mut self, frame: &Frame) -> Result<(), Error> {
         let points = points(frame, 0);
+        if points.iter().any(|point| self.own.contains(point)) {
+            return Err(PeerMisbehaved::EchoedPoint.into());
+        }
         let products = multiply_peer(&self.scalar, points, &mut self.seen)?;
         self.peer_tags.append(&mut self.tagger.tags(&products));
         self.received += 1;
