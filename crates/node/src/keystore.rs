@@ -296,26 +296,19 @@ impl KeyStore {
     pub fn read_key(&self, path: &Path, kind: KeyKind) -> Result<(StoredKey, Option<[u8; 32]>), Error> {
         let content = read_private(path)?;
         let malformed = || Error::from(KeysError::Malformed { path: path.to_path_buf(), expected: "key of this node" });
-        let text = std::str::from_utf8(content.expose()).map_err(|_| malformed())?;
-        let Some((form, rest)) =
-            text.trim_end().split_once(' ').filter(|(form, _)| [SEALED_KEY, TOKEN_KEY].contains(form))
-        else {
-            if self.plain {
-                return Ok((StoredKey::Plain(content), None));
-            }
-            return Err(KeysError::Unprotected { path: path.to_path_buf() }.into());
+        let line = match KeyLine::parse(content.expose()).ok_or_else(malformed)? {
+            Some(line) if line.kind == kind.as_str() => line,
+            Some(_) => return Err(malformed()),
+            None if self.plain => return Ok((StoredKey::Plain(content), None)),
+            None => return Err(KeysError::Unprotected { path: path.to_path_buf() }.into()),
         };
-        let parts: Vec<&str> = rest.split(' ').collect();
-        let [word, public, body] = parts[..] else { return Err(malformed()) };
-        let public = array_of::<32>(public).filter(|_| word == kind.as_str()).ok_or_else(malformed)?;
-        let key = if form == TOKEN_KEY {
-            StoredKey::Token(hex::decode(body).map_err(|_| malformed())?)
+        let key = if line.in_token {
+            StoredKey::Token(line.body)
         } else {
-            let sealed = STANDARD.decode(body).map_err(|_| malformed())?;
             let key = self.at_rest.key_for(Label::AtRestKey);
-            StoredKey::Secret(open(&key, &key_context(kind, &public), &sealed).ok_or_else(malformed)?)
+            StoredKey::Secret(open(&key, &key_context(kind, &line.public), &line.body).ok_or_else(malformed)?)
         };
-        Ok((key, Some(public)))
+        Ok((key, Some(line.public)))
     }
 
     /// Whether any key file, earlier ones included, stands for a key in the token.
@@ -343,6 +336,49 @@ impl KeyStore {
     /// Gives the line of a key file for a key in the token.
     pub(crate) fn token_line(kind: KeyKind, public: &[u8; 32], id: &[u8]) -> String {
         format!("{TOKEN_KEY} {} {} {}\n", kind.as_str(), STANDARD.encode(public), hex::encode(id))
+    }
+}
+
+/// What a key file of the present forms says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct KeyLine<'a> {
+    in_token: bool,
+    kind: &'a str,
+    public: [u8; 32],
+    /// The sealed key, or the `CKA_ID`.
+    body: Vec<u8>,
+}
+
+impl<'a> KeyLine<'a> {
+    /// Reads a file; `Some(None)` when it is of a plain form, which others read, and `None` when it is of no form.
+    fn parse(content: &'a [u8]) -> Option<Option<Self>> {
+        let text = std::str::from_utf8(content).ok()?.trim_end();
+        let Some((form, rest)) = text.split_once(' ').filter(|(form, _)| [SEALED_KEY, TOKEN_KEY].contains(form)) else {
+            return Some(None);
+        };
+        let parts: Vec<&str> = rest.split(' ').collect();
+        let [kind, public, body] = parts[..] else { return None };
+        let in_token = form == TOKEN_KEY;
+        let body = if in_token { hex::decode(body).ok()? } else { STANDARD.decode(body).ok()? };
+        Some(Some(Self { in_token, kind, public: array_of(public)?, body }))
+    }
+}
+
+/// Reads what key files may hold, for fuzzing: each form that is taken is written as it was read.
+#[cfg(fuzzing)]
+pub fn fuzz_key_files(content: &[u8]) {
+    if let Some(Some(line)) = KeyLine::parse(content) {
+        let form = if line.in_token { TOKEN_KEY } else { SEALED_KEY };
+        let body = if line.in_token { hex::encode(&line.body) } else { STANDARD.encode(&line.body) };
+        let text = format!("{form} {} {} {body}", line.kind, STANDARD.encode(line.public));
+        assert_eq!(KeyLine::parse(text.as_bytes()), Some(Some(line)));
+    }
+    if let Some(file) = std::str::from_utf8(content).ok().and_then(SlotFile::parse) {
+        let text = file.to_text();
+        let again = SlotFile::parse(text.expose()).expect("a file of its own writing");
+        assert_eq!(*again.to_text().expose(), *text.expose());
+        // Whoever edits the file makes no key of another's name open.
+        drop(file.plain());
     }
 }
 

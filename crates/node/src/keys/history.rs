@@ -126,17 +126,17 @@ impl History {
             return Ok(Self::default());
         }
         let malformed = || KeysError::Malformed { path: path.clone(), expected: "history of keys" };
-        let raw: Raw = toml::from_str(&files::read_text(&path, FILE_BYTES_MAX)?).map_err(|_| malformed())?;
-        if raw.format != FORMAT {
-            return Err(malformed().into());
-        }
-        let rotations = raw.rotations.into_iter().map(|raw| raw.read().ok_or_else(malformed));
-        Ok(Self {
+        Ok(Self::parse(&files::read_text(&path, FILE_BYTES_MAX)?).ok_or_else(malformed)?)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let raw: Raw = toml::from_str(text).ok().filter(|raw: &Raw| raw.format == FORMAT)?;
+        Some(Self {
             sequence: raw.sequence,
             changed: Some(raw.changed),
             since: raw.since.into_iter().map(|since| (since.kind, since.from)).collect(),
             former: raw.former,
-            rotations: rotations.collect::<Result<_, _>>()?,
+            rotations: raw.rotations.iter().map(RawRotation::read).collect::<Option<_>>()?,
         })
     }
 
@@ -170,6 +170,18 @@ impl History {
             KeyKind::Sealing => None,
         });
         key.collect()
+    }
+}
+
+/// Reads what the file may hold, for fuzzing: one that is taken is written as it was read.
+#[cfg(fuzzing)]
+pub fn fuzz_history(text: &str) {
+    if let Some(history) = History::parse(text)
+        && let Ok(text) = history.to_toml()
+    {
+        let again = History::parse(&text).expect("a history of its own writing");
+        assert_eq!(again.to_toml().expect("written before"), text);
+        assert!(history.revoked().len() <= history.former.len());
     }
 }
 

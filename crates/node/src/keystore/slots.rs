@@ -107,7 +107,7 @@ impl SlotFile {
         Ok(Self::parse(text).ok_or_else(malformed)?)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let id = hex::decode(lines.next()?.strip_prefix(FORMAT)?.strip_prefix(' ')?).ok()?.try_into().ok()?;
         let slots = lines.map(Slot::parse).collect::<Option<Vec<_>>>()?;

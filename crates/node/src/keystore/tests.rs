@@ -252,3 +252,17 @@ fn a_change_that_is_cut_short_locks_nobody_out() {
     assert_eq!(reason(refused), "PASSPHRASE_SHORT");
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
+
+/// What fuzzing starts from is what this release reads.
+#[test]
+fn the_seeds_for_fuzzing_are_files_of_keys() {
+    let slots = |text: &str| SlotFile::parse(text).is_some();
+    assert!(slots(include_str!("../../../../tests/fuzz/seeds/node_keys/at_rest_plain")));
+    assert!(slots(include_str!("../../../../tests/fuzz/seeds/node_keys/at_rest_passphrase")));
+    assert!(slots(include_str!("../../../../tests/fuzz/seeds/node_keys/at_rest_token")));
+    let line = |content| KeyLine::parse(content).flatten().map(|line| (line.in_token, line.kind.to_owned()));
+    let sealed = include_bytes!("../../../../tests/fuzz/seeds/node_keys/sealed_key");
+    assert_eq!(line(&sealed[..]), Some((false, "organisation".to_owned())));
+    let token = include_bytes!("../../../../tests/fuzz/seeds/node_keys/token_key");
+    assert_eq!(line(&token[..]), Some((true, "tls".to_owned())));
+}

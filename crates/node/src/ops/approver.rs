@@ -123,6 +123,23 @@ fn parse(content: &[u8]) -> Option<Stored> {
     Some(Stored::Sealed(public, Stretched::parse(rest)?))
 }
 
+/// Reads what the file of a person's key may hold, for fuzzing.
+#[cfg(fuzzing)]
+pub fn fuzz_key_file(content: &[u8]) {
+    match parse(content) {
+        None => {}
+        Some(Stored::Plain(seed)) => {
+            let line = Secret::new(format!("{PLAIN}{}", STANDARD.encode(seed.expose())));
+            assert!(matches!(parse(line.expose().as_bytes()), Some(Stored::Plain(_))));
+        }
+        Some(Stored::Sealed(public, sealed)) => {
+            let line = format!("{SEALED} {} {sealed}", STANDARD.encode(public));
+            let Some(Stored::Sealed(public_again, again)) = parse(line.as_bytes()) else { panic!("{line}") };
+            assert_eq!((public_again, again), (public, sealed));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -205,6 +222,14 @@ mod tests {
             assert_eq!(refused.reason(), "PASSPHRASE_MISSING");
             present = next;
         }
+    }
+
+    #[test]
+    fn the_seeds_for_fuzzing_are_files_of_keys() {
+        let plain = parse(include_bytes!("../../../../tests/fuzz/seeds/node_keys/approver_plain"));
+        assert!(matches!(plain, Some(Stored::Plain(_))));
+        let sealed = parse(include_bytes!("../../../../tests/fuzz/seeds/node_keys/approver_sealed"));
+        assert!(matches!(sealed, Some(Stored::Sealed(..))));
     }
 
     #[test]
