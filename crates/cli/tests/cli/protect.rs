@@ -196,6 +196,45 @@ fn a_person_approves_with_a_passphrase_of_its_own() {
     world.conclude(&draft);
 }
 
+/// Ctrl-C at the question for a passphrase: the command ends as cancelled, and the terminal shows what is typed again.
+#[test]
+fn ctrl_c_at_the_passphrase_leaves_the_terminal_as_it_was() {
+    use std::io::{Read, Write};
+    let world = World::new();
+    let file = secret(&world, "file", "correct horse battery\n");
+    world.bank.init_protected(&["passphrase"], &[("SYMBOLON_PASSPHRASE_FILE", &file)]);
+    let asking = world.bank.command(&["job", "list"]);
+    let words: Vec<&str> =
+        std::iter::once(asking.get_program()).chain(asking.get_args()).map(|word| word.to_str().unwrap()).collect();
+    assert!(words.iter().all(|word| !word.contains(['\'', ' '])), "{words:?}");
+    // `script` (util-linux) gives the command a terminal of its own.
+    let line = format!("'{}'; echo ended with $?; stty -a", words.join("' '"));
+    let mut command = Command::new("script");
+    command.args(["-q", "-e", "-c", &line, "/dev/null"]).env_remove("SYMBOLON_PASSPHRASE_FILE");
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut terminal = match command.spawn() {
+        Ok(terminal) => terminal,
+        Err(error) => return println!("skipped: there is no `script` to make a terminal with ({error})"),
+    };
+    let (mut keys, mut shown) = (terminal.stdin.take().unwrap(), terminal.stdout.take().unwrap());
+    let (mut text, mut byte) = (String::new(), [0]);
+    while !text.contains("Passphrase of the keys: ") {
+        assert_eq!(shown.read(&mut byte).unwrap(), 1, "no question: {text}");
+        text.push(char::from(byte[0]));
+    }
+    keys.write_all(b"half a pass\x03").unwrap();
+    keys.flush().unwrap();
+    let mut rest = Vec::new();
+    // The other end of a terminal that is gone is an error on some systems.
+    drop(shown.read_to_end(&mut rest));
+    drop(keys);
+    terminal.wait().unwrap();
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(!rest.contains("half a pass"), "{rest}");
+    assert!(rest.contains("broken off") && rest.contains("ended with 8"), "{rest}");
+    assert!(rest.contains(" echo ") && rest.contains(" icanon ") && rest.contains("isig "), "{rest}");
+}
+
 #[test]
 fn a_credential_of_systemd_opens_the_keys() {
     let world = World::new();

@@ -94,6 +94,9 @@ pub enum KeysError {
     /// A new passphrase is wanted and none was given.
     #[error("a new passphrase is needed, and none was given")]
     NoNewPassphrase,
+    /// Whoever was asked for the passphrase broke off.
+    #[error("no passphrase was given: the question was broken off")]
+    BrokenOff,
     /// systemd gave no credential.
     #[error("systemd gave this process no credential {name:?}")]
     NoCredential {
@@ -268,6 +271,7 @@ impl KeysError {
             Self::PassphraseShort { .. } => "PASSPHRASE_SHORT",
             Self::NoNewPassphrase => "PASSPHRASE_MISSING",
             Self::NoCredential { .. } => "CREDENTIAL_MISSING",
+            Self::BrokenOff => "PASSPHRASE_BROKEN_OFF",
             Self::ApproverLocked => "APPROVER_KEY_LOCKED",
             Self::ApproverPassphrase => "APPROVER_PASSPHRASE_WRONG",
             Self::Unprotected { .. } => "KEY_UNPROTECTED",
