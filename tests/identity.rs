@@ -1,14 +1,19 @@
 //! Keys that change and keys that are withdrawn, between two whole nodes.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use symbolon_node::clock::SystemClock;
 use symbolon_node::control_client::JobRequest;
+use symbolon_node::home::Home;
 use symbolon_node::keystore::KeyKind;
 use symbolon_node::ops::draft::{DraftAllow, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
 use symbolon_policy::{OptionalTerms, Padding, Protocol, ResultKind};
 use symbolon_tables::Duplicates;
+use symbolon_tests::hostile::tls::withdrawals;
 use symbolon_tests::{Node, Pair};
 use tokio_stream::StreamExt;
 
@@ -16,10 +21,14 @@ use tokio_stream::StreamExt;
 const ROWS: u32 = 4000;
 
 async fn pair() -> Result<(Pair, String)> {
+    pair_of(ROWS).await
+}
+
+async fn pair_of(rows: u32) -> Result<(Pair, String)> {
     let pair = Pair::start(&[]).await?;
     let rows = |header: &str| {
         let mut text = format!("{header}\n");
-        (0..ROWS).for_each(|row| text.push_str(&format!("{row}\n")));
+        (0..rows).for_each(|row| text.push_str(&format!("{row}\n")));
         text
     };
     pair.table(&pair.bank, "customers", "id", &rows("id"), Duplicates::Reject).await?;
@@ -138,6 +147,44 @@ async fn a_withdrawn_partner_loses_its_running_job_and_its_connections() -> Resu
     let card = pair.bank.home().card()?.to_toml();
     let error = pair.bureau.home().peer_add(Some("bank"), &card, None, true).await.unwrap_err();
     assert_eq!(error.reason(), "KEY_REVOKED");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_on_a_list_of_withdrawn_ones_ends_its_running_job() -> Result<()> {
+    let (pair, agreement) = pair_of(40_000).await?;
+    let Pair { dir, bank, bureau } = pair;
+    // The bureau's node looks at a list of the bank's issuer, on which nothing stands yet.
+    let home = bureau.stop().await?;
+    let path = home.settings().home.clone();
+    let list = dir.path().join("bank.crl");
+    std::fs::write(&list, withdrawals(bank.home(), false)?)?;
+    let text = std::fs::read_to_string(path.join("node.toml"))?;
+    let changed = text.replace("crl = []", &format!("crl = [{list:?}]"));
+    assert_ne!(text, changed);
+    std::fs::write(path.join("node.toml"), changed)?;
+    drop(home);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?.to_string();
+    let home = Home::open(&path, &BTreeMap::new(), Arc::new(SystemClock)).await?;
+    let card = home.card()?.to_toml();
+    let bureau = Node::serve(home, listener).await?;
+    bank.home().peer_add(Some("bureau"), &card, Some(&address), true).await?;
+
+    let job = running(&bank, &agreement).await?;
+    let next = list.with_extension("next");
+    std::fs::write(&next, withdrawals(bank.home(), true)?)?;
+    std::fs::rename(&next, &list)?;
+    let report = bank.wait(&job).await?;
+    assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some("KEY_REVOKED"));
+    let theirs = bureau.home().job_list(1).await?.remove(0);
+    let theirs = bureau.wait(&theirs.id.to_string()).await?;
+    assert_eq!(theirs.failure.map(|failure| failure.reason).as_deref(), Some("KEY_REVOKED"));
+    assert!(!bank.home().settings().results_dir().join(&job).exists(), "no result is left");
+    let again = bank.create(request(&agreement)).await?;
+    let report = bank.wait(&again).await?;
+    assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some("PEER_REFUSED_US"));
+    drop(dir);
     Ok(())
 }
 

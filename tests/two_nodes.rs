@@ -2,9 +2,12 @@
 
 use anyhow::Result;
 use symbolon_node::control_client::JobRequest;
+use symbolon_node::home::Home;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{ColumnUse, OptionalTerms, Padding, Protocol, ReleaseCount, ResultKind, SemiHonest};
+use symbolon_policy::{
+    ColumnUse, OptionalTerms, Padding, Protocol, ReleaseCount, ResultKind, SemiHonest, Tightening,
+};
 use symbolon_tables::{Duplicates, Format};
 use symbolon_tests::{Node, Pair};
 
@@ -217,6 +220,80 @@ async fn columns_stay_with_the_peer_when_too_few_match() -> Result<()> {
             assert!(manifest.leakage.peer.learns.iter().any(|fact| fact.key == "reported_minimum_met"));
         }
     }
+    Ok(())
+}
+
+/// Each party holds something back; the stricter of both rules a job from its offer to its result, whoever declared it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stricter_of_both_rules_the_whole_job() -> Result<()> {
+    let pair = pair(Duplicates::First).await?;
+    let mut options = options(&pair, Protocol::EcdhOprf, ResultKind::Enrich).await?;
+    (options.runs_max, options.intersection_min) = (20, 1);
+    options.optional.release_count = ReleaseCount::Bit;
+    let agreement = pair.agree(&options).await?;
+    let (bank, bureau) = (pair.bank.home(), pair.bureau.home());
+    let hold = async |home: &Home, held: Tightening| home.agreement_tighten(&agreement, held).await.map(drop);
+    // Gives how the job ended at both sides.
+    let run = async || {
+        let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+        let ours = pair.bank.wait(&job).await?.failure.map(|failure| failure.reason);
+        let theirs = pair.last_job(&pair.bureau).await?.id.to_string();
+        let theirs = pair.bureau.wait(&theirs).await?.failure.map(|failure| failure.reason);
+        anyhow::Ok((job, ours, theirs))
+    };
+    let minimum = |keys| Tightening { intersection_min: Some(keys), ..Tightening::default() };
+    let short = Some("INTERSECTION_BELOW_MINIMUM".to_owned());
+
+    // Two keys are common. The bureau's three rule over the bank's two: it never hands its columns over.
+    hold(bank, minimum(2)).await?;
+    hold(bureau, minimum(3)).await?;
+    let (job, ours, theirs) = run().await?;
+    assert_eq!((ours, theirs), (short.clone(), short.clone()));
+    assert!(!bank.settings().results_dir().join(&job).exists());
+    // And the other way round: the bureau holds to what the bank declares.
+    hold(bank, minimum(3)).await?;
+    hold(bureau, minimum(2)).await?;
+    let (_, ours, theirs) = run().await?;
+    assert_eq!((ours, theirs), (short.clone(), short));
+
+    // Where both are met, the result comes and says under which minimum.
+    hold(bank, minimum(2)).await?;
+    hold(bureau, minimum(1)).await?;
+    let (job, ours, theirs) = run().await?;
+    assert_eq!((ours, theirs), (None, None));
+    assert_eq!(result_text(&pair.bank, &job).await?, "id,name,grade,balance\n2,Bob,A,1.50\n3,Cy,,2.25\n");
+
+    // Rows and runs are the same: what one holds back the other is held to, before a frame is sent.
+    hold(bank, Tightening::default()).await?;
+    for (held, reason) in [
+        (Tightening { runs_max: Some(3), ..Tightening::default() }, "RUNS_SPENT"),
+        (Tightening { rows_max: Some(2), ..Tightening::default() }, "ROWS_ABOVE_MAXIMUM"),
+        (
+            Tightening {
+                forbidden: Tightening::read_forbidden(&["ecdh-oprf:enrich".to_owned()])?,
+                ..Tightening::default()
+            },
+            "RESULT_HELD_BACK",
+        ),
+    ] {
+        hold(bureau, held.clone()).await?;
+        let job = pair.bank.create(request(&agreement, ResultKind::Enrich)).await?;
+        let report = pair.bank.wait(&job).await?;
+        assert_eq!(report.failure.map(|failure| failure.reason).as_deref(), Some(reason));
+        assert_eq!(bureau.agreement_show(&agreement).await?.spent.runs, 3, "{reason} spends nothing");
+        hold(bureau, Tightening::default()).await?;
+        hold(bank, held).await?;
+        let refused = pair.bank.create(request(&agreement, ResultKind::Enrich)).await;
+        let refused = match refused {
+            Err(error) => {
+                error.downcast_ref::<symbolon_node::Error>().map(symbolon_node::Error::reason).map(str::to_owned)
+            }
+            Ok(job) => pair.bank.wait(&job).await?.failure.map(|failure| failure.reason),
+        };
+        assert_eq!(refused.as_deref(), Some(reason), "held back by the bank itself");
+        hold(bank, Tightening::default()).await?;
+    }
+    assert_eq!(run().await?.1, None, "nothing is held back any longer");
     Ok(())
 }
 

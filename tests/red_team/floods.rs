@@ -194,7 +194,7 @@ async fn many(report: &mut Report, scene: &Scene) -> Result<()> {
         let client = bank.connect().await?;
         for _ in 0..100 {
             let mut talk = client.exchange().await?;
-            let abort = v1::JobAbort { reason: "CANCELLED".to_owned(), incident: "x".to_owned() };
+            let abort = v1::JobAbort { reason: "CANCELLED".to_owned(), incident: "x".to_owned(), ..Default::default() };
             talk.send(RequestMessage::Abort(abort)).await;
             let word = talk.end().await?;
             ensure!(word == "PEER_GONE", "the node answers with {word}");

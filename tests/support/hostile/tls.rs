@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+use rcgen::{
+    CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, PublicKeyData, RevokedCertParams, SerialNumber, date_time_ymd,
+};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -17,6 +20,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use x509_parser::prelude::{AttributeTypeAndValue, FromDer, X509Certificate};
 
 /// How long a port may take to end a connection it refuses.
 const END_MAX: Duration = Duration::from_secs(20);
@@ -68,6 +72,40 @@ impl Identity {
         let signing = rustls::crypto::aws_lc_rs::sign::any_supported_type(&private)?;
         Ok(Self(Arc::new(CertifiedKey::new(vec![certificate.der().clone()], signing))))
     }
+}
+
+/// A list of withdrawn certificates (CRL, DER) that a node's own key signed, as the issuer of its certificate: with that
+/// certificate on it, or with none.
+///
+/// # Errors
+/// When the certificate cannot be read or the list cannot be made.
+pub fn withdrawals(home: &Home, withdrawn: bool) -> Result<Vec<u8>> {
+    let key = Stolen::of(home).context("the node's key is no P-256 key")?;
+    let keys = home.keys();
+    let (_, certificate) = X509Certificate::from_der(keys.tls_certificate_der())?;
+    let name = |part: Option<&AttributeTypeAndValue<'_>>| -> Result<String> {
+        Ok(part.context("the certificate names no institution")?.as_str()?.to_owned())
+    };
+    let mut issuer = CertificateParams::default();
+    issuer.distinguished_name = DistinguishedName::new();
+    issuer.distinguished_name.push(DnType::OrganizationName, name(certificate.subject().iter_organization().next())?);
+    issuer.distinguished_name.push(DnType::CommonName, name(certificate.subject().iter_common_name().next())?);
+    issuer.key_usages = vec![KeyUsagePurpose::CrlSign];
+    let entry = RevokedCertParams {
+        serial_number: SerialNumber::from_slice(certificate.raw_serial()),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(2126, 1, 1),
+        crl_number: SerialNumber::from(1_u64 + u64::from(withdrawn)),
+        issuing_distribution_point: None,
+        revoked_certs: withdrawn.then_some(entry).into_iter().collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    Ok(list.signed_by(&Issuer::from_params(&issuer, &key))?.der().to_vec())
 }
 
 fn params(change: impl FnOnce(&mut CertificateParams)) -> Result<CertificateParams> {
