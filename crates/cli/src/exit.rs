@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use symbolon_node::error::{self as node_error, Class, Described};
+use symbolon_policy::Timestamp;
 
 /// How the command ended. The numbers are part of the interface: scripts test them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,9 +100,21 @@ impl Failure {
         self
     }
 
+    /// Adds to what `--json` shows.
     pub(crate) fn details(mut self, details: Value) -> Self {
-        *self.details = details;
+        match (&mut *self.details, details) {
+            (Value::Object(have), Value::Object(more)) => have.extend(more),
+            (have, details) => *have = details,
+        }
         self
+    }
+
+    /// From when on there is more of the budget that is spent.
+    pub(crate) fn resets_at(self, at: Option<Timestamp>) -> Self {
+        match at {
+            Some(at) => self.details(json!({ "resets_at": at.to_string() })),
+            None => self,
+        }
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -136,7 +149,7 @@ impl From<node_error::Error> for Failure {
         let exit = if reason == "DOCUMENT_INVALID" { Exit::BadInput } else { error.class().into() };
         let documented = node_error::describe(reason).map_or("", |Described { remedy, .. }| remedy);
         let remedy = if error.remedy().is_empty() { documented } else { error.remedy() };
-        let failure = Self::new(exit, reason, error.to_string());
+        let failure = Self::new(exit, reason, error.to_string()).resets_at(error.resets_at());
         if remedy.is_empty() { failure } else { failure.hint(remedy) }
     }
 }
@@ -169,6 +182,23 @@ mod tests {
         assert_eq!(failure.exit, Exit::Refused);
         assert_eq!(failure.reason, "AGREEMENT_NOT_ACTIVE");
         assert!(failure.hint.is_some());
+    }
+
+    #[test]
+    fn a_spent_budget_says_under_json_from_when_on_there_is_more() {
+        let resets_at = "2026-04-01T00:00:00Z".parse().unwrap();
+        let period = symbolon_policy::Period::Month;
+        let reason = symbolon_policy::Reason::PeriodRunsSpent { max: 4, period, resets_at };
+        let refused = Failure::from(node_error::Error::from(reason));
+        let ended =
+            Failure::of_job("PERIOD_RUNS_SPENT", None).resets_at(Some(resets_at)).details(json!({ "job": "x" }));
+        for failure in [refused, ended.clone()] {
+            assert_eq!(failure.exit, Exit::Refused);
+            assert_eq!(failure.to_json()["error"]["resets_at"], "2026-04-01T00:00:00Z");
+        }
+        assert_eq!(ended.to_json()["error"]["job"], "x");
+        let never = Failure::from(node_error::Error::from(symbolon_policy::Reason::RunsSpent { max: 1 }));
+        assert!(never.to_json()["error"].get("resets_at").is_none());
     }
 
     #[test]

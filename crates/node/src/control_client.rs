@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use symbolon_policy::{Protocol, ResultKind};
+use symbolon_policy::{Protocol, ResultKind, Timestamp};
 use symbolon_tables::Format;
 use symbolon_wire::v1;
 use symbolon_wire::v1::control_service_client::ControlServiceClient;
@@ -69,6 +69,8 @@ pub struct JobFailure {
     pub remedy: String,
     /// The number under which the node's log has the details.
     pub incident: Option<String>,
+    /// From when on there is more of the budget that is spent.
+    pub resets_at: Option<Timestamp>,
 }
 
 /// A connection to the control socket of a running node.
@@ -174,7 +176,8 @@ fn error(status: &Status, socket: &Path) -> Error {
     };
     let incident = info.and_then(|info| info.metadata.get("incident")).cloned();
     let text = if status.message().is_empty() { reported.sentence } else { status.message() };
-    Error::Reported { reported, text: text.into(), incident }
+    let resets_at = info.and_then(|info| info.metadata.get(crate::status::RESETS_AT)).and_then(|at| at.parse().ok());
+    Error::Reported { reported, text: text.into(), incident, resets_at }
 }
 
 const fn file_format(format: Option<Format>) -> v1::FileFormat {
@@ -213,6 +216,7 @@ impl From<v1::WatchJobResponse> for JobReport {
 impl From<v1::JobFailure> for JobFailure {
     fn from(failure: v1::JobFailure) -> Self {
         let incident = (!failure.incident.is_empty()).then_some(failure.incident);
-        Self { reason: failure.reason, message: failure.message, remedy: failure.remedy, incident }
+        let resets_at = failure.resets_at.parse().ok();
+        Self { reason: failure.reason, message: failure.message, remedy: failure.remedy, incident, resets_at }
     }
 }

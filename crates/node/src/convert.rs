@@ -240,7 +240,7 @@ fn optional_bytes_32(bytes: &[u8], what: &'static str) -> Result<Option<[u8; 32]
 /// What an abort says: the reason, `OTHER` where this release does not know it, and the peer's number for it.
 pub(crate) fn aborted(abort: &v1::JobAbort) -> Unavailable {
     let reason = describe(&abort.reason).map_or("OTHER", |described| described.reason);
-    Unavailable::Aborted { reason, incident: abort.incident.parse().ok() }
+    Unavailable::Aborted { reason, incident: abort.incident.parse().ok(), resets_at: abort.resets_at.parse().ok() }
 }
 
 /// What a client may send once the handshake is over.
@@ -276,7 +276,9 @@ impl From<Outbound> for v1::ExchangeRequest {
             Outbound::Frame(wire) => RequestMessage::Frame(wire),
             Outbound::Alive => RequestMessage::Alive(v1::JobAlive {}),
             Outbound::Evidence(message) => RequestMessage::Evidence(message.into()),
-            Outbound::Abort { reason, incident } => RequestMessage::Abort(abort(reason, incident)),
+            Outbound::Abort { reason, incident, resets_at } => {
+                RequestMessage::Abort(abort(reason, incident, resets_at))
+            }
         };
         Self { message: Some(message) }
     }
@@ -288,14 +290,17 @@ impl From<Outbound> for v1::ExchangeResponse {
             Outbound::Frame(wire) => ResponseMessage::Frame(wire),
             Outbound::Alive => ResponseMessage::Alive(v1::JobAlive {}),
             Outbound::Evidence(message) => ResponseMessage::Evidence(message.into()),
-            Outbound::Abort { reason, incident } => ResponseMessage::Abort(abort(reason, incident)),
+            Outbound::Abort { reason, incident, resets_at } => {
+                ResponseMessage::Abort(abort(reason, incident, resets_at))
+            }
         };
         Self { message: Some(message) }
     }
 }
 
-fn abort(reason: &'static str, incident: String) -> v1::JobAbort {
-    v1::JobAbort { reason: reason.to_owned(), incident }
+fn abort(reason: &'static str, incident: String, resets_at: Option<Timestamp>) -> v1::JobAbort {
+    let resets_at = resets_at.map(|at| at.to_string()).unwrap_or_default();
+    v1::JobAbort { reason: reason.to_owned(), incident, resets_at }
 }
 
 /// A length that is known to be small.

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use symbolon_policy::cedar::Determining;
+use symbolon_policy::{Quota, Timestamp};
 use thiserror::Error;
 
 pub use evidence::EvidenceError;
@@ -103,6 +104,8 @@ pub enum Error {
         text: Box<str>,
         /// The number under which the node's log has the details.
         incident: Option<String>,
+        /// From when on there is more of the budget that is spent.
+        resets_at: Option<Timestamp>,
     },
     /// The result was deleted.
     #[error("the result of this job was deleted and its key destroyed")]
@@ -313,6 +316,8 @@ pub enum Unavailable {
         reason: &'static str,
         /// The number under which the peer logged the details.
         incident: Option<PeerIncident>,
+        /// From when on there is more of the budget that is spent, as the peer says.
+        resets_at: Option<Timestamp>,
     },
     /// This node is stopping or already runs as many jobs as allowed.
     #[error("this node takes no further job at the moment ({what})")]
@@ -385,6 +390,24 @@ pub enum Refused {
 }
 
 impl Error {
+    /// The budget that a refusal of this node is about.
+    #[must_use]
+    pub const fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::Refused(Refused::Decision(reason)) => reason.quota(),
+            _ => None,
+        }
+    }
+
+    /// From when on there is more of the budget that is spent, as this node or the peer says.
+    #[must_use]
+    pub fn resets_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Unavailable(Unavailable::Aborted { resets_at, .. }) | Self::Reported { resets_at, .. } => *resets_at,
+            other => other.quota()?.resets_at,
+        }
+    }
+
     /// The documented word for `ErrorInfo` and for failed jobs, in upper snake case.
     #[must_use]
     pub fn reason(&self) -> &'static str {

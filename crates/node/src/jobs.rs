@@ -150,7 +150,7 @@ impl Jobs {
         }
         let decided = self.decide_early(&deal, &record).await;
         if let Err(error) = decided {
-            let failure = Failure { reason: error.reason().to_owned(), incident: None };
+            let failure = Failure { reason: error.reason().to_owned(), incident: None, resets_at: error.resets_at() };
             store.finish_job(id, crate::store::JobEnd::Failed(failure), self.0.home.clock().now()).await?;
             return Err(error);
         }

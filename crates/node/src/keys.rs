@@ -37,6 +37,8 @@ use crate::error::{Error, KeysError};
 use crate::files;
 use crate::keystore::{KeyKind, KeyStore, StoredKey};
 
+#[cfg(fuzzing)]
+pub use history::fuzz_history;
 pub use history::{FormerKey, History};
 pub use pair::TlsPair;
 pub(crate) use pair::spiffe_id_of;
@@ -115,7 +117,7 @@ impl Keys {
         let id = SpiffeId::of_node(&SpiffeId::trust_domain_of_host(host), NODE_NAME);
         let id = id.map_err(|_| KeysError::Certificate)?;
         let (_, organisation_line) = store.make_organisation()?;
-        let (tls_line, certificate) = make_pair(store, Subject { institution, names, id: &id }, now)?;
+        let (tls_line, certificate) = make_pair(store, CertificateNames { institution, names, id: &id }, now)?;
         let sealing_line = make_sealing(store)?;
         let write = |name: &str, content: &str| {
             files::create_new(&store.directory().join(name), content.as_bytes(), files::PRIVATE_FILE)
@@ -386,26 +388,34 @@ fn plain_seed(line: &Secret<Vec<u8>>, prefix: &str) -> Option<Seed> {
     (length == 32).then_some(seed)
 }
 
-/// What stands in a certificate.
+/// What a TLS certificate is for.
 #[derive(Debug, Clone, Copy)]
-struct Subject<'a> {
-    institution: &'a str,
-    names: &'a [String],
-    id: &'a SpiffeId,
+#[expect(clippy::exhaustive_structs, reason = "built from all its fields")]
+pub struct CertificateNames<'a> {
+    /// The institution's name.
+    pub institution: &'a str,
+    /// Host names and IP addresses.
+    pub names: &'a [String],
+    /// The SPIFFE id.
+    pub id: &'a SpiffeId,
 }
 
 /// Makes a TLS key, in the token if there is one, and a certificate signed by itself: the content of both files.
-fn make_pair(store: &KeyStore, subject: Subject<'_>, now: DateTime<Utc>) -> Result<(Secret<String>, String), Error> {
+fn make_pair(
+    store: &KeyStore,
+    names: CertificateNames<'_>,
+    now: DateTime<Utc>,
+) -> Result<(Secret<String>, String), Error> {
     let key = store.make_tls()?;
-    let certificate = certificate_params(subject, now)
+    let certificate = certificate_params(names, now)
         .and_then(|params| params.self_signed(&key))
         .map_err(|_| KeysError::Certificate)?;
     let line = store.tls_line(&key, &spki_pin(certificate.der())?)?;
     Ok((line, certificate.pem()))
 }
 
-fn certificate_params(subject: Subject<'_>, now: DateTime<Utc>) -> Result<CertificateParams, rcgen::Error> {
-    let Subject { institution, names, id } = subject;
+fn certificate_params(names: CertificateNames<'_>, now: DateTime<Utc>) -> Result<CertificateParams, rcgen::Error> {
+    let CertificateNames { institution, names, id } = names;
     let mut params = CertificateParams::new(names.to_vec())?;
     params.subject_alt_names.push(SanType::URI(id.as_str().try_into()?));
     let mut subject = DistinguishedName::new();

@@ -89,6 +89,8 @@ pub enum Outbound {
         reason: &'static str,
         /// The number under which this node logged the details.
         incident: String,
+        /// From when on there is more of the budget that is spent.
+        resets_at: Option<symbolon_policy::Timestamp>,
     },
 }
 

@@ -45,8 +45,8 @@ pub fn for_operator(error: &Error) -> Status {
     if let Error::Reported { incident: Some(incident), .. } = error {
         metadata.insert(INCIDENT.to_owned(), incident.clone());
     }
-    let quota = quota(error);
-    if let Some(at) = quota.and_then(|quota| quota.resets_at) {
+    let quota = error.quota();
+    if let Some(at) = error.resets_at() {
         metadata.insert(RESETS_AT.to_owned(), at.to_string());
     }
     let mut details = ErrorDetails::with_error_info(error.reason(), DOMAIN, metadata);
@@ -68,20 +68,12 @@ const fn retry_after(error: &Error) -> Option<Duration> {
     }
 }
 
-/// The budget that a refusal is about.
-const fn quota(error: &Error) -> Option<symbolon_policy::Quota> {
-    match error {
-        Error::Refused(Refused::Decision(reason)) => reason.quota(),
-        _ => None,
-    }
-}
-
 /// The status for a peer: a word and a number; for a spent budget also which one and from when on there is more of it,
 /// which the peer can tell from its own copy of agreement and ledger.
 #[must_use]
 pub fn for_peer(error: &Error, incident: &str) -> Status {
     let mut metadata = HashMap::from([(INCIDENT.to_owned(), incident.to_owned())]);
-    let (word, quota) = (peer_word(error), quota(error));
+    let (word, quota) = (peer_word(error), error.quota());
     if let Some(at) = quota.and_then(|quota| quota.resets_at) {
         metadata.insert(RESETS_AT.to_owned(), at.to_string());
     }
@@ -121,7 +113,8 @@ pub fn from_peer(status: &Status) -> Error {
     if let Some(info) = info {
         let reason = describe(&info.reason).map_or("OTHER", |described| described.reason);
         let incident = info.metadata.get(INCIDENT).and_then(|text| text.parse().ok());
-        return Unavailable::Aborted { reason, incident }.into();
+        let resets_at = info.metadata.get(RESETS_AT).and_then(|text| text.parse().ok());
+        return Unavailable::Aborted { reason, incident, resets_at }.into();
     }
     match status.code() {
         // Made here, by the decoder, before a message too large was read.
@@ -186,7 +179,12 @@ mod tests {
         assert!(!format!("{status:?}").contains("secret"));
         assert_eq!(status.get_error_details().error_info().unwrap().metadata[INCIDENT], "00112233aabb");
         let back = from_peer(&status);
-        let Error::Unavailable(Unavailable::Aborted { reason: "NODE_FAILED", incident: Some(incident) }) = back else {
+        let Error::Unavailable(Unavailable::Aborted {
+            reason: "NODE_FAILED",
+            incident: Some(incident),
+            resets_at: None,
+        }) = back
+        else {
             panic!("{back:?}");
         };
         assert_eq!(incident.to_string(), "00112233aabb");
@@ -232,6 +230,8 @@ mod tests {
             let info = details.error_info().unwrap();
             assert_eq!(info.reason, "PERIOD_RUNS_SPENT");
             assert_eq!(info.metadata[RESETS_AT], "2026-04-01T00:00:00Z");
+            let Error::Unavailable(Unavailable::Aborted { resets_at: told, .. }) = from_peer(&status) else { panic!() };
+            assert_eq!(told, Some(resets_at));
         }
         // A budget for the agreement's whole life never begins anew.
         let status = for_operator(&Error::from(symbolon_policy::Reason::RunsSpent { max: 1 }));

@@ -211,7 +211,8 @@ async fn finish(end: &JobReport, job: &str, home: &Home, output: Option<(&Path, 
     let failure = end.failure.as_ref();
     let reason = failure.map_or("CANCELLED", |failure| failure.reason.as_str());
     let incident = failure.and_then(|failure| failure.incident.as_deref());
-    Err(Failure::of_job(reason, incident).details(json!({ "job": job })))
+    let resets_at = failure.and_then(|failure| failure.resets_at);
+    Err(Failure::of_job(reason, incident).resets_at(resets_at).details(json!({ "job": job })))
 }
 
 async fn cancel(job: &str, context: &Context) -> Result<Report, Failure> {
@@ -274,6 +275,7 @@ async fn show(job: &str, context: &Context) -> Result<Report, Failure> {
         pairs.push(("reason", failure.reason.clone()));
         pairs.push(("that is", described.message));
         pairs.extend(described.hint.map(|hint| ("what to do", hint)));
+        pairs.extend(failure.resets_at.map(|at| ("begins anew", at.to_string())));
     }
     let mut json = json_of(&job);
     json["deleted_at"] = json!(deleted_at.map(|at| at.to_rfc3339()));

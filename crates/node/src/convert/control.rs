@@ -320,6 +320,7 @@ fn failure(failure: &Failure) -> v1::JobFailure {
         message: described.map_or_else(String::new, |described| described.sentence.to_owned()),
         remedy: described.map_or_else(String::new, |described| described.remedy.to_owned()),
         incident: failure.incident.clone().unwrap_or_default(),
+        resets_at: failure.resets_at.map(|at| at.to_string()).unwrap_or_default(),
     }
 }
 

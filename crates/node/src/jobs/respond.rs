@@ -25,7 +25,7 @@ use crate::ops::agreements::{check_normaliser, read_active};
 use crate::session::Link;
 use crate::session::handshake::{Answer, Offer, Sealed, check_confirm, session_id};
 use crate::status::from_peer;
-use crate::store::{Acceptance, AgreementState, JobRecord, JobState, PeerRecord, Side};
+use crate::store::{Acceptance, AgreementState, JobRecord, JobState, OfferNonce, PeerRecord, Side};
 use crate::tls::Channel;
 
 /// A job a peer asked for.
@@ -94,9 +94,9 @@ impl Response {
         let RequestMessage::Offer(message) = self.receive("offer", offer_max).await? else {
             return Err(PeerMisbehaved::UnexpectedMessage { expected: "offer", got: "another message" }.into());
         };
-        let offer = Sealed::<Offer>::receive(message, &peer_key, &self.run.fit()?, |key| {
-            keys.organisation_for(key, now).is_some()
-        })?;
+        let (fit, arrived) = (self.run.fit()?, tokio::time::Instant::now());
+        let offer =
+            Sealed::<Offer>::receive(message, &peer_key, &fit, |key| keys.organisation_for(key, now).is_some())?;
         let deal = Arc::new(self.deal(offer.content()).await?);
         check_party(&deal, &self.peer, self.run.home()).await?;
         let permit = self.decide(&deal, offer.content()).await?;
@@ -120,7 +120,12 @@ impl Response {
         request.rows_responder = Some(own.declared);
         let subject = deal.subject(&job, Some(self.channel), posture);
         self.run.home().gate().phase(Stage::Accept, &subject).await?;
-        let offer_nonce = Some(offer.content().own.nonce);
+        let handling_max = self.run.home().settings().limits.session_seconds_max;
+        if arrived.elapsed() > handling_max {
+            return Err(Unavailable::TooLong { seconds: handling_max.as_secs() }.into());
+        }
+        let kept_for = fit.nonces_kept_for(handling_max.as_secs());
+        let offer_nonce = Some(OfferNonce { nonce: offer.content().own.nonce, kept_for });
         let held = deal.held_with(Some(&offer.content().own.held));
         let inputs = own.inputs(offer.content().own.input);
         let alerts = self.run.home().settings().alerts;

@@ -305,7 +305,8 @@ impl Run {
             Error::Cancelled => self.tracker.ended().map_or("CANCELLED", symbolon_policy::Reason::label),
             error => peer_word(error),
         };
-        Outbound::Abort { reason, incident: self.incident.clone() }
+        let resets_at = error.resets_at().or_else(|| self.tracker.ended().and_then(|reason| reason.quota()?.resets_at));
+        Outbound::Abort { reason, incident: self.incident.clone(), resets_at }
     }
 
     /// Tells the peer that the job ends before its session began.
@@ -347,7 +348,8 @@ impl Run {
                     let incident = &self.incident;
                     tracing::error!(job = %id, %incident, %error, "the end of a job could not be recorded");
                     let reason = error.reason().to_owned();
-                    shown = (JobState::Failed, Some(Failure { reason, incident: Some(incident.clone()) }));
+                    shown =
+                        (JobState::Failed, Some(Failure { reason, incident: Some(incident.clone()), resets_at: None }));
                 }
             }
         }
@@ -417,7 +419,7 @@ impl Run {
             Error::Unavailable(Unavailable::Aborted { incident: Some(incident), .. }) => incident.to_string(),
             _ => incident.clone(),
         };
-        let failure = Failure { reason: reason.to_owned(), incident: Some(told) };
+        let failure = Failure { reason: reason.to_owned(), incident: Some(told), resets_at: error.resets_at() };
         match error {
             Error::Cancelled => (JobState::Cancelled, JobEnd::Cancelled(failure)),
             _ => (JobState::Failed, JobEnd::Failed(failure)),

@@ -268,6 +268,57 @@ async fn every_spoilt_frame_ends_the_job_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_offer_counts_once_and_then_is_too_old() {
+    let scene = scene(&[]).await;
+    let offer = scene.seal(scene.offer(1));
+    let ask = async || {
+        let mut talk = scene.open().await;
+        talk.send(RequestMessage::Offer(offer.to_message())).await;
+        match talk.next().await {
+            Some(ResponseMessage::Accept(_)) => "ACCEPTED".to_owned(),
+            Some(ResponseMessage::Abort(abort)) => abort.reason,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ask().await, "ACCEPTED");
+    assert_eq!(ask().await, "PEER_MISBEHAVED");
+    assert_eq!(scene.failed().await, "PEER_REPLAY");
+    // Each stream takes a second; this is the last one in which the time in the offer fits.
+    scene.pair.clock.advance(Duration::from_secs(297));
+    assert_eq!(ask().await, "PEER_MISBEHAVED");
+    assert_eq!(scene.failed().await, "PEER_REPLAY");
+    assert_eq!(ask().await, "PEER_CLOCK", "expired");
+    // Whatever is remembered of it by then: it is not taken.
+    scene.pair.clock.advance(Duration::from_secs(7 * 3600));
+    assert_eq!(ask().await, "PEER_CLOCK");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_in_the_stream_of_a_job_tells_when_the_budget_begins_anew() {
+    let scene = scene(&[]).await;
+    let period = Some(symbolon_policy::Period::Month);
+    let optional = symbolon_policy::OptionalTerms { period, runs_per_period: Some(1), ..Default::default() };
+    let options =
+        crate::ops::draft::DraftOptions { title: "Once a month".to_owned(), optional, ..scene.pair.options().await };
+    let draft = scene.pair.bank.agreement_draft(&options).await.unwrap().into_bytes();
+    let once = scene.pair.bank.agreement_sign(AgreementInput::Document(draft)).await.unwrap();
+    let twice = scene.pair.bureau.agreement_sign(AgreementInput::Document(once.document)).await.unwrap();
+    let agreement = AgreementId::from_bytes(twice.record.id);
+    let mut answers = Vec::new();
+    for nonce in 1..3 {
+        let mut talk = scene.open().await;
+        let offer = Offer { agreement_id: agreement, ..scene.offer(nonce) };
+        talk.send(RequestMessage::Offer(scene.seal(offer).to_message())).await;
+        answers.push(talk.next().await);
+    }
+    assert!(matches!(answers[0], Some(ResponseMessage::Accept(_))), "{answers:?}");
+    let Some(ResponseMessage::Abort(abort)) = &answers[1] else { panic!("{answers:?}") };
+    assert_eq!((abort.reason.as_str(), abort.resets_at.as_str()), ("PERIOD_RUNS_SPENT", "2026-04-01T00:00:00Z"));
+    let told = Error::from(convert::aborted(abort));
+    assert_eq!(told.resets_at(), Some("2026-04-01T00:00:00Z".parse().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn floods_foreign_messages_and_oversized_messages_end_the_job() {
     let scene = scene(&[]).await;
 
@@ -305,12 +356,13 @@ async fn a_peer_that_goes_or_is_silent_or_gives_up_is_told_apart() {
     assert_eq!(scene.failed().await, "PEER_SILENT");
 
     let (talk, _) = scene.begin(3).await;
-    let abort = v1::JobAbort { reason: "CANCELLED".to_owned(), incident: "x".to_owned() };
+    let abort = v1::JobAbort { reason: "CANCELLED".to_owned(), incident: "x".to_owned(), ..Default::default() };
     talk.send(RequestMessage::Abort(abort)).await;
     assert_eq!(scene.failed().await, "CANCELLED");
 
     let (talk, _) = scene.begin(4).await;
-    let abort = v1::JobAbort { reason: "SOMETHING\u{1b}[2J".to_owned(), incident: "x".to_owned() };
+    let abort =
+        v1::JobAbort { reason: "SOMETHING\u{1b}[2J".to_owned(), incident: "x".to_owned(), ..Default::default() };
     talk.send(RequestMessage::Abort(abort)).await;
     assert_eq!(scene.failed().await, "PEER_ABORTED", "a foreign word is not kept");
 }

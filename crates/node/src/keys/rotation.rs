@@ -10,12 +10,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use symbolon_policy::{Digest, ROTATIONS_MAX, Rotation, SpiffeId, Timestamp};
+use symbolon_policy::{Digest, ROTATIONS_MAX, Rotation, Timestamp};
 use symbolon_primitives::secret::Secret;
 
 use super::history::{self, FormerKey, History};
 use super::{
-    Keys, ORGANISATION_FILE, SEALING_FILE, Subject, TLS_CERTIFICATE_FILE, TLS_KEY_FILE, make_pair, make_sealing,
+    CertificateNames, Keys, ORGANISATION_FILE, SEALING_FILE, TLS_CERTIFICATE_FILE, TLS_KEY_FILE, make_pair,
+    make_sealing,
 };
 use crate::error::{Environment, Error, FileAction, KeysError};
 use crate::files;
@@ -28,18 +29,6 @@ const LOCK_FILE: &str = "keys.lock";
 
 /// How many former keys are remembered of each kind; their files are gone long before.
 const FORMER_MAX: usize = 64;
-
-/// What a new TLS certificate is for.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "built from all its fields")]
-pub struct CertificateNames<'a> {
-    /// The institution's name.
-    pub institution: &'a str,
-    /// Host names and IP addresses.
-    pub names: &'a [String],
-    /// The SPIFFE id.
-    pub id: &'a SpiffeId,
-}
 
 /// Puts a new key of `kind` in the place of the present one, which still counts before `until`. Gives the keys that
 /// then hold.
@@ -73,8 +62,7 @@ pub fn rotate(
     };
     match kind {
         KeyKind::Tls => {
-            let CertificateNames { institution, names, id } = names;
-            let (key, certificate) = make_pair(store, Subject { institution, names, id }, now)?;
+            let (key, certificate) = make_pair(store, names, now)?;
             change.retire(dir, TLS_KEY_FILE, &former.file, "key")?;
             change.retire(dir, TLS_CERTIFICATE_FILE, &former.file, "crt")?;
             change.write(TLS_KEY_FILE, &key)?;

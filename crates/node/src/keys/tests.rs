@@ -116,7 +116,7 @@ fn write_plain_files(dir: &Path) -> (VerifyingKey, [u8; 32]) {
     let seed = Secret::new([7; 32]);
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
     let (names, id) = (["bank.example".to_owned()], "spiffe://bank.example/symbolon/1".parse().unwrap());
-    let subject = Subject { institution: "Old Bank", names: &names, id: &id };
+    let subject = CertificateNames { institution: "Old Bank", names: &names, id: &id };
     let params = certificate_params(subject, SystemClock.now()).unwrap();
     let certificate = params.self_signed(&pair).unwrap();
     for (name, content) in [

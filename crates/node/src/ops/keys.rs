@@ -10,7 +10,7 @@ use super::cards::HandedOver;
 use crate::config::split_endpoint;
 use crate::error::Error;
 use crate::home::Home;
-use crate::keys::rotation::{self, CertificateNames};
+use crate::keys::{CertificateNames, rotation};
 use crate::keys::{FormerKey, Keys};
 use crate::keystore::KeyKind;
 

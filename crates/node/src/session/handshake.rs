@@ -11,7 +11,7 @@
 //! Bodies are hashed and signed exactly as they travelled; nothing is ever encoded a second time. The session id is
 //! derived from both bodies, both nonces and the exporter value of the TLS connection, so the confirmation shows that
 //! both ends sit on one connection with nobody between them. The responder's store refuses a nonce it has seen; the
-//! time in the offer bounds how long it has to remember.
+//! time in the offer bounds how long it has to remember ([`Fit::nonces_kept_for`]).
 //!
 //! # What binds a message to its job
 //!
@@ -27,7 +27,7 @@
 //! a session id into a frame could make a tag from it as well, so a tag would refuse nothing that is not refused
 //! already. What remains is a peer that sends frames of its own making; the protocols say what that can do.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use symbolon_policy::{AgreementId, ResultKind, Tightening};
@@ -216,7 +216,23 @@ pub struct Fit {
     pub frame_bytes: u32,
 }
 
+/// More than any wait for the store.
+const STORE_SECONDS_MAX: i64 = 3600;
+
 impl Fit {
+    /// How long the nonce of an accepted offer has to be remembered, where an offer is accepted within
+    /// `handling_seconds_max` of its arrival.
+    ///
+    /// When its nonce is recorded, an offer's time lies in the future by the skew at most, and it is taken in again until
+    /// its time lies in the past by the skew; then it may take as long again as any offer to be accepted.
+    #[must_use]
+    pub fn nonces_kept_for(&self, handling_seconds_max: u64) -> TimeDelta {
+        let seconds = self.skew_seconds_max.saturating_mul(2).saturating_add(handling_seconds_max);
+        // The configuration keeps both far below.
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_add(STORE_SECONDS_MAX);
+        TimeDelta::try_seconds(seconds).unwrap_or(TimeDelta::MAX)
+    }
+
     fn check(&self, peer: &Declaration) -> Result<(), PeerIncompatible> {
         let got = (peer.time - self.now).num_seconds().unsigned_abs();
         if got > self.skew_seconds_max {

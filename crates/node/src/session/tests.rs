@@ -189,7 +189,7 @@ async fn read_all(mut pipe: ReadHalf<DuplexStream>, messages: mpsc::Sender<Resul
             3 => Inbound::Evidence(EvidenceMessage::Seen(vec![u64::from(bytes[0])])),
             _ => {
                 let reason = crate::error::describe(std::str::from_utf8(&bytes).unwrap()).unwrap().reason;
-                Inbound::Abort(Unavailable::Aborted { reason, incident: None })
+                Inbound::Abort(Unavailable::Aborted { reason, incident: None, resets_at: None })
             }
         };
         if messages.send(Ok(message)).await.is_err() {
@@ -251,7 +251,7 @@ fn setting() -> Setting {
 }
 
 fn farewell(error: &Error) -> Outbound {
-    Outbound::Abort { reason: crate::status::peer_word(error), incident: "1".to_owned() }
+    Outbound::Abort { reason: crate::status::peer_word(error), incident: "1".to_owned(), resets_at: error.resets_at() }
 }
 
 async fn run(machine: Stub, end: End, setting: &Setting) -> Result<&'static str, Error> {

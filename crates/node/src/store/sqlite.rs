@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "identity", include_str!("../../migrations/0005_identity.sql")),
     (6, "at rest", include_str!("../../migrations/0006_at_rest.sql")),
     (7, "gate", include_str!("../../migrations/0007_gate.sql")),
+    (8, "resets", include_str!("../../migrations/0008_resets.sql")),
 ];
 
 /// [`Store`] over one SQLite file.

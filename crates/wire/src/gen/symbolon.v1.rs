@@ -366,6 +366,10 @@ pub struct JobAbort {
     /// Number under which the sending node logged the details.
     #[prost(string, tag = "2")]
     pub incident: ::prost::alloc::string::String,
+    /// Where a budget of a period is spent: from when on there is more of it, RFC 3339. Empty otherwise. The other side can
+    /// tell it from its own copy of agreement and ledger.
+    #[prost(string, tag = "3")]
+    pub resets_at: ::prost::alloc::string::String,
 }
 /// JobAlive is sent at a fixed interval while a side computes, so that long work is told apart from silence. It is
 /// sent by a timer, whatever the work is, and carries nothing.
@@ -1963,6 +1967,9 @@ pub struct JobFailure {
     /// Number under which the log has the details; empty when there is none.
     #[prost(string, tag = "4")]
     pub incident: ::prost::alloc::string::String,
+    /// Where a budget of a period is spent: from when on there is more of it, RFC 3339. Empty otherwise.
+    #[prost(string, tag = "5")]
+    pub resets_at: ::prost::alloc::string::String,
 }
 /// Job describes a job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -80,7 +80,8 @@ impl Bureau {
             Fault::EndsAtOnce => return,
             Fault::FrameForAcceptance => send(ResponseMessage::Frame(vec![1; 50])).await.unwrap(),
             Fault::Refuses => {
-                let abort = v1::JobAbort { reason: "RUNS_SPENT".to_owned(), incident: "x".to_owned() };
+                let abort =
+                    v1::JobAbort { reason: "RUNS_SPENT".to_owned(), incident: "x".to_owned(), ..Default::default() };
                 send(ResponseMessage::Abort(abort)).await.unwrap();
             }
             _ => send(ResponseMessage::Accept(accept)).await.unwrap(),

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use symbolon_policy::SpiffeId;
+
 use super::*;
 use crate::clock::{Clock, SystemClock};
 use crate::keystore::{KeySettings, NoTerminal, Unlock};

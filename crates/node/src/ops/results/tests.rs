@@ -132,7 +132,7 @@ async fn a_running_job_is_not_deleted_and_a_failed_one_is() {
     let record = pair.bank.store().create_job(job(&pair, agreement)).await.unwrap();
     let id = record.id.to_string();
     assert_eq!(pair.bank.job_delete(&id).await.unwrap_err().reason(), "INVALID_REQUEST");
-    let failure = crate::store::Failure { reason: "PEER_GONE".to_owned(), incident: None };
+    let failure = crate::store::Failure { reason: "PEER_GONE".to_owned(), incident: None, resets_at: None };
     pair.bank.store().finish_job(record.id, JobEnd::Failed(failure), pair.clock.now()).await.unwrap();
     pair.bank.job_delete(&id).await.unwrap();
     assert!(pair.bank.job_deleted_at(record.id).await.unwrap().is_some());

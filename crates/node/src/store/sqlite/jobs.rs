@@ -7,7 +7,7 @@ use symbolon_policy::{Decision, SignedAgreement, Timestamp};
 use super::{SqliteStore, budget, rows, taken};
 use crate::error::{Error, PeerMisbehaved, Refused};
 use crate::store::{
-    Acceptance, Accepted, AgreementId, AgreementState, JobEnd, JobId, JobRecord, JobState, ResultRecord,
+    Acceptance, Accepted, AgreementId, AgreementState, JobEnd, JobId, JobRecord, JobState, OfferNonce, ResultRecord,
 };
 
 /// Takes the write lock at once, so that what a transaction reads cannot change before it writes.
@@ -44,10 +44,8 @@ impl SqliteStore {
             Decision::Refuse(reason) => return Err(reason.into()),
         };
         let permit = held.hold(&request, permit, agreement.agreement(), &spent)?;
-        if let Some(nonce) = offer_nonce {
-            let query = sqlx::query("INSERT INTO used_nonces (nonce, used_at) VALUES ($1, $2)");
-            let query = query.bind(nonce.to_vec()).bind(at.timestamp_millis());
-            query.execute(&mut *transaction).await.map_err(|error| replayed(error, "job offer"))?;
+        if let Some(offer_nonce) = offer_nonce {
+            use_nonce(&mut transaction, offer_nonce, at).await?;
         }
         let looked = budget::look(&mut transaction, &job, &permit, &inputs, &alerts, at).await?;
         if let Some(finding) = looked.refused {
@@ -113,12 +111,13 @@ impl SqliteStore {
         };
         let mut transaction = self.pool.begin_with(BEGIN_WRITING).await?;
         let query = sqlx::query(
-            "UPDATE jobs SET state = $2, failure_reason = $3, failure_incident = $4, finished_at = $5
-             WHERE id = $1 AND finished_at IS NULL",
+            "UPDATE jobs SET state = $2, failure_reason = $3, failure_incident = $4, failure_resets_at = $5,
+             finished_at = $6 WHERE id = $1 AND finished_at IS NULL",
         );
+        let resets_at = failure.as_ref().and_then(|failure| failure.resets_at).map(Timestamp::unix_seconds);
         let (reason, incident) = failure.map_or((None, None), |failure| (Some(failure.reason), failure.incident));
         let query = query.bind(id.as_bytes().to_vec()).bind(state.as_str()).bind(reason).bind(incident);
-        let done = query.bind(at.timestamp_millis()).execute(&mut *transaction).await?;
+        let done = query.bind(resets_at).bind(at.timestamp_millis()).execute(&mut *transaction).await?;
         if done.rows_affected() == 1 {
             if let Some(result) = result {
                 insert_result(&mut transaction, id, result).await?;
@@ -160,6 +159,24 @@ impl SqliteStore {
         }
         Err(self.job(id).await?.map_or(NO_SUCH_JOB, |job| already_ended(job.state)))
     }
+}
+
+/// Nonces forgotten at most with each that is added: more than one, so that the table shrinks to what it has to hold.
+const NONCES_FORGOTTEN_MAX: i64 = 64;
+
+/// Records the nonce of an offer, refusing one that is there, and forgets some of those that cannot come again.
+async fn use_nonce(connection: &mut SqliteConnection, offer: OfferNonce, at: DateTime<Utc>) -> Result<(), Error> {
+    let OfferNonce { nonce, kept_for } = offer;
+    let query = sqlx::query("INSERT INTO used_nonces (nonce, used_at) VALUES ($1, $2)");
+    let query = query.bind(nonce.to_vec()).bind(at.timestamp_millis());
+    query.execute(&mut *connection).await.map_err(|error| replayed(error, "job offer"))?;
+    let query = sqlx::query(
+        "DELETE FROM used_nonces WHERE nonce IN
+         (SELECT nonce FROM used_nonces WHERE used_at < $1 ORDER BY used_at LIMIT $2)",
+    );
+    let query = query.bind((at - kept_for).timestamp_millis()).bind(NONCES_FORGOTTEN_MAX);
+    query.execute(connection).await?;
+    Ok(())
 }
 
 /// Reads the agreement, checks both signatures again (the stored state alone is not believed) and that nothing that

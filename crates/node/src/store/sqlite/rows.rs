@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use symbolon_policy::Timestamp;
 
 use crate::error::{Environment, Error};
 use crate::store::{
@@ -110,6 +111,9 @@ pub(super) fn job_id(row: &SqliteRow) -> Result<JobId, Error> {
 pub(super) fn job(row: &SqliteRow) -> Result<JobRecord, Error> {
     let failure: Option<String> = row.try_get("failure_reason")?;
     let incident: Option<String> = row.try_get("failure_incident")?;
+    let resets_at: Option<i64> = row.try_get("failure_resets_at")?;
+    let resets_at = resets_at.map(|seconds| Timestamp::from_unix_seconds(seconds).map_err(|_| corrupt("time")));
+    let resets_at = resets_at.transpose()?;
     let output: Option<String> = row.try_get("output")?;
     Ok(JobRecord {
         id: job_id(row)?,
@@ -126,7 +130,7 @@ pub(super) fn job(row: &SqliteRow) -> Result<JobRecord, Error> {
         output: output.map(|text| text.parse().map_err(|_| corrupt("output"))).transpose()?,
         purpose: row.try_get("purpose")?,
         state: word(row, "state", JobState::from_word)?,
-        failure: failure.map(|reason| Failure { reason, incident }),
+        failure: failure.map(|reason| Failure { reason, incident, resets_at }),
         sid: optional_array(row, "sid")?,
         rows_own: optional_count(row, "rows_own")?,
         rows_peer: optional_count(row, "rows_peer")?,

@@ -8,7 +8,7 @@ use super::*;
 use crate::home::Home;
 use crate::ops::draft::{DraftOptions, normaliser};
 use crate::ops::testing::Pair;
-use crate::store::{Failure, JobInputs, Side};
+use crate::store::{Failure, JobInputs, OfferNonce, Side};
 
 mod budget;
 
@@ -135,7 +135,7 @@ async fn a_failed_job_stays_spent() {
     let acceptance = acceptance(&pair, id);
     let job = acceptance.job.id;
     store.accept_job(acceptance).await.unwrap();
-    let failure = Failure { reason: "PEER_GONE".to_owned(), incident: None };
+    let failure = Failure { reason: "PEER_GONE".to_owned(), incident: None, resets_at: None };
     store.finish_job(job, JobEnd::Failed(failure), at(&pair)).await.unwrap();
     assert_eq!(spent(&pair, id).await.0, 1);
 }
@@ -145,11 +145,65 @@ async fn an_offer_is_taken_once() {
     let pair = Pair::new().await;
     let id = pair.active().await;
     let store = pair.bureau.store();
-    let with_nonce = || Acceptance { offer_nonce: Some([9; 32]), ..acceptance(&pair, id) };
+    let with_nonce = || Acceptance { offer_nonce: Some(nonce(9)), ..acceptance(&pair, id) };
     store.accept_job(with_nonce()).await.unwrap();
     let error = store.accept_job(with_nonce()).await.unwrap_err();
     assert_eq!(error.reason(), "PEER_REPLAY");
     assert_eq!(spent(&pair, id).await.0, 1, "a replay spends nothing");
+}
+
+fn nonce(number: u8) -> OfferNonce {
+    OfferNonce { nonce: [number; 32], kept_for: chrono::TimeDelta::hours(8) }
+}
+
+#[tokio::test]
+async fn nonces_that_cannot_come_again_are_forgotten_and_no_others() {
+    let pair = Pair::new().await;
+    let options = DraftOptions { runs_max: 1000, ..pair.options().await };
+    let draft = pair.bank.agreement_draft(&options).await.unwrap();
+    let id = activate(&pair, draft.into_bytes()).await;
+    let raw = SqliteStore::open(&pair.bureau.settings().state_db()).await.unwrap();
+    let known = async || sqlx::query("SELECT nonce FROM used_nonces").fetch_all(&raw.pool).await.unwrap().len();
+    let accept = async |number| {
+        let acceptance = Acceptance { offer_nonce: Some(nonce(number)), ..acceptance(&pair, id) };
+        pair.bureau.store().accept_job(acceptance).await.map(drop).map_err(|error| error.reason())
+    };
+    accept(1).await.unwrap();
+    accept(2).await.unwrap();
+    pair.clock.advance(Duration::from_secs(8 * 3600));
+    assert_eq!(accept(1).await, Err("PEER_REPLAY"), "as long as it has to be remembered");
+    accept(3).await.unwrap();
+    assert_eq!(known().await, 3);
+    pair.clock.advance(Duration::from_secs(1));
+    accept(4).await.unwrap();
+    assert_eq!(known().await, 2, "the third and the fourth");
+    // What many jobs left behind goes little by little, so that no transaction takes long.
+    for number in 0..200_i64 {
+        let query = sqlx::query("INSERT INTO used_nonces (nonce, used_at) VALUES ($1, $2)");
+        query.bind(number.to_be_bytes().to_vec()).bind(number).execute(&raw.pool).await.unwrap();
+    }
+    let mut left = Vec::new();
+    for number in 10..15 {
+        accept(number).await.unwrap();
+        left.push(known().await);
+    }
+    assert_eq!(left, [139, 76, 13, 6, 7]);
+}
+
+#[tokio::test]
+async fn a_failure_keeps_from_when_on_there_is_more() {
+    let pair = Pair::new().await;
+    let id = pair.active().await;
+    let store = pair.bureau.store();
+    let acceptance = acceptance(&pair, id);
+    let job = acceptance.job.id;
+    store.accept_job(acceptance).await.unwrap();
+    let resets_at = Some("2026-04-01T00:00:00Z".parse().unwrap());
+    let failure = Failure { reason: "PERIOD_RUNS_SPENT".to_owned(), incident: None, resets_at };
+    store.finish_job(job, JobEnd::Failed(failure.clone()), at(&pair)).await.unwrap();
+    let stored = store.job(job).await.unwrap().unwrap();
+    assert_eq!(stored.failure, Some(failure));
+    assert_eq!(serde_json::to_value(&stored).unwrap()["failure"]["resets_at"], "2026-04-01T00:00:00Z");
 }
 
 #[tokio::test]
@@ -273,7 +327,7 @@ async fn a_cancelled_job_cannot_be_accepted() {
     let id = pair.active().await;
     let store = pair.bank.store();
     let created = store.create_job(job(id, at(&pair))).await.unwrap();
-    let failure = Failure { reason: "CANCELLED".to_owned(), incident: None };
+    let failure = Failure { reason: "CANCELLED".to_owned(), incident: None, resets_at: None };
     store.finish_job(created.id, JobEnd::Cancelled(failure), at(&pair)).await.unwrap();
     let acceptance = Acceptance { job: created, ..acceptance(&pair, id) };
     assert_eq!(store.accept_job(acceptance).await.unwrap_err().reason(), "CANCELLED");
@@ -302,7 +356,7 @@ async fn unfinished_jobs_are_interrupted_at_the_next_start() {
     assert_eq!(opened.recover(&lock).await.unwrap(), vec![running_id]);
     let stored = opened.job_show(&running_id.to_string()).await.unwrap();
     assert_eq!(stored.state, JobState::Failed);
-    assert_eq!(stored.failure, Some(Failure { reason: "INTERRUPTED".to_owned(), incident: None }));
+    assert_eq!(stored.failure, Some(Failure { reason: "INTERRUPTED".to_owned(), incident: None, resets_at: None }));
     assert_eq!(opened.job_show(&done_id.to_string()).await.unwrap().state, JobState::Done);
     assert!(!half.exists());
     assert!(opened.recover(&lock).await.unwrap().is_empty());

@@ -164,7 +164,7 @@ async fn a_job_refused_for_a_sign_spends_nothing_and_leaves_the_alert() {
     let id = agree(&pair, 100, OptionalTerms::default()).await;
     let mut probing = asked(&pair, id, 1);
     probing.alerts.refuse = true;
-    probing.offer_nonce = Some([9; 32]);
+    probing.offer_nonce = Some(OfferNonce { nonce: [9; 32], kept_for: chrono::TimeDelta::hours(1) });
     assert_eq!(accept(&pair, probing.clone()).await.unwrap_err().reason(), "PROBING_SUSPECTED");
     assert_eq!(spent(&pair, id).await, (0, 0));
     assert!(pair.bureau.alert_list(10).await.unwrap()[0].refused);
