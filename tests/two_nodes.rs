@@ -5,9 +5,7 @@ use symbolon_node::control_client::JobRequest;
 use symbolon_node::home::Home;
 use symbolon_node::ops::draft::{DraftAllow, DraftColumn, DraftOptions, DraftRecipient, DraftSide};
 use symbolon_node::store::JobState;
-use symbolon_policy::{
-    ColumnUse, OptionalTerms, Padding, Protocol, ReleaseCount, ResultKind, SemiHonest, Tightening,
-};
+use symbolon_policy::{ColumnUse, OptionalTerms, Padding, Protocol, ReleaseCount, ResultKind, SemiHonest, Tightening};
 use symbolon_tables::{Duplicates, Format};
 use symbolon_tests::{Node, Pair};
 
