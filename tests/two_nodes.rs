@@ -127,7 +127,7 @@ async fn all_rows_come(protocol: Protocol) -> Result<()> {
     assert!(pair.bank.home().result_show(&job).await?.record.directory.join("result.parquet.sealed").exists());
 
     // The agreement allows two runs.
-    let refused = pair.bank.create(wanted).await.unwrap_err().to_string();
+    let refused = pair.bank.create(wanted).await.expect_err("a third run").to_string();
     assert!(refused.contains("run"), "{refused}");
     Ok(())
 }
