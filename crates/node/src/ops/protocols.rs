@@ -38,9 +38,11 @@ pub fn protocols(rows_sender: u64, rows_receiver: u64, payload_bytes: u32) -> Re
 /// Describes the protocol called `name`.
 ///
 /// # Errors
-/// [`Error::Psi`] for an unknown name and for more rows than a run can have.
+/// [`Error::Misuse`] for an unknown name, [`Error::Psi`] for more rows than a run can have.
 pub fn protocol(name: &str, rows_sender: u64, rows_receiver: u64, payload_bytes: u32) -> Result<ProtocolView, Error> {
-    view(name.parse()?, rows_sender, rows_receiver, payload_bytes)
+    let unknown =
+        |_| Error::Misuse { what: "there is no protocol of this name", remedy: "see `symbolon protocol list`" };
+    view(name.parse().map_err(unknown)?, rows_sender, rows_receiver, payload_bytes)
 }
 
 fn view(protocol: Protocol, rows_sender: u64, rows_receiver: u64, payload_bytes: u32) -> Result<ProtocolView, Error> {
@@ -75,7 +77,7 @@ mod tests {
     #[test]
     fn a_view_tells_model_leakage_and_parameters() {
         let view = protocol("rr22-silent", 1 << 20, 1_000_000, 0).unwrap();
-        assert_eq!((view.model.as_str(), view.rows_sender, view.rows_receiver), ("semi-honest", 1 << 20, 1 << 20));
+        assert_eq!((view.model.as_str(), view.rows_sender, view.rows_receiver), ("semi-honest", 1 << 20, 1_015_808));
         assert!(view.receiver.caveats.iter().any(|fact| fact.key == "assumes_lpn"));
         assert!(view.parameters.iter().any(|(key, _)| *key == "vector_ole"));
         assert_eq!(protocol("ecdh-oprf", 10, 10, 8).unwrap().model, "malicious");
