@@ -31,14 +31,15 @@ fuzz_target!(|input: (u8, &[u8])| {
             use exchange_request::Message as Inner;
             match check::<ExchangeRequest>(bytes).and_then(|request| request.message) {
                 Some(Inner::Offer(offer)) => drop(check::<JobOfferBody>(&offer.body)),
-                Some(Inner::Confirm(_) | Inner::Frame(_) | Inner::Abort(_) | Inner::Alive(_)) | None => {}
+                Some(Inner::Confirm(_) | Inner::Frame(_) | Inner::Evidence(_) | Inner::Abort(_) | Inner::Alive(_))
+                | None => {}
             }
         }
         1 => {
             use exchange_response::Message as Inner;
             match check::<ExchangeResponse>(bytes).and_then(|response| response.message) {
                 Some(Inner::Accept(accept)) => drop(check::<JobAcceptBody>(&accept.body)),
-                Some(Inner::Frame(_) | Inner::Abort(_) | Inner::Alive(_)) | None => {}
+                Some(Inner::Frame(_) | Inner::Evidence(_) | Inner::Abort(_) | Inner::Alive(_)) | None => {}
             }
         }
         2 => drop(check::<JobOfferBody>(bytes)),
